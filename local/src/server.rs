@@ -1,0 +1,335 @@
+//! The one origin: routes, what every request must satisfy, the page and its own API.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::to_bytes;
+use axum::extract::{Path, Request, State};
+use axum::http::uri::Authority;
+use axum::http::{header, HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use axum::Router;
+use rusqlite::Connection;
+use serde_json::{json, Value};
+
+use crate::sessions::{self, json_response, not_found_text};
+use crate::stats::Stats;
+use crate::store::{self, Session, Store};
+use crate::validate::{self, key, object, one_of, Schema, FREE_OBJECT};
+use crate::{document, intake};
+
+const INDEX: &str = include_str!("page/index.html");
+const SCRIPT: &str = include_str!("page/app.js");
+const STYLE: &str = include_str!("page/style.css");
+const ICON: &str = include_str!("page/icon.svg");
+
+/// Nothing from elsewhere, nothing inline: recorded text cannot become code.
+const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'";
+
+const SETTINGS_LIMIT: usize = 64 * 1024;
+
+/// How long things live, in milliseconds.
+pub struct Limits {
+    /// A manual session, from its start.
+    pub session_ms: i64,
+    /// What a save keeps of a continuous session.
+    pub window_ms: i64,
+    /// What a continuous session remembers at all.
+    pub rows_ms: i64,
+    /// How long a saved session still takes what had begun before the save.
+    pub grace_ms: i64,
+}
+
+pub struct App {
+    pub store: Store,
+    pub stats: Stats,
+    pub limits: Limits,
+    /// `http://127.0.0.1:PORT`
+    pub base: String,
+    port: u16,
+    remote_check: Mutex<Value>,
+    issues: Mutex<HashMap<String, i64>>,
+}
+
+impl App {
+    pub fn new(store: Store, port: u16, limits: Limits) -> Self {
+        let remote_check = json!({
+            "shouldStart": false,
+            "mode": "CONTINUOUS",
+            "recordingOptions": {
+                "frontend": {
+                    "screens": true, "traces": true, "logs": true,
+                    "logLevel": "info", "content": true,
+                },
+                "backend": { "traces": true, "logs": true, "logLevel": "info", "content": true },
+            },
+        });
+        App {
+            store,
+            stats: Stats::new(),
+            limits,
+            base: format!("http://127.0.0.1:{port}"),
+            port,
+            remote_check: Mutex::new(remote_check),
+            issues: Mutex::default(),
+        }
+    }
+
+    /// What the next remote check is answered with.
+    pub fn remote_check(&self) -> Value {
+        self.remote_check.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether an issue was not seen since `since_ms`; it counts as seen from now on.
+    pub fn new_issue(&self, issue: String, since_ms: i64) -> bool {
+        let mut issues = self.issues.lock().unwrap_or_else(PoisonError::into_inner);
+        issues.retain(|_, seen| *seen > since_ms);
+        let now = crate::clock::now_ms();
+        issues.insert(issue, now).is_none()
+    }
+}
+
+/// Runs what touches the database off the async threads. None: it panicked.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok()
+}
+
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/", get(|| async { page(StatusCode::OK) }))
+        .route("/sessions/{id}", get(session_page))
+        .route("/app.js", get(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }))
+        .route("/style.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
+        .route("/icon.svg", get(|| async { asset("image/svg+xml", ICON) }))
+        .route("/api/sessions", get(list))
+        .route("/api/sessions/{id}", get(session))
+        .route("/api/sessions/{id}/export", get(export))
+        .route("/api/stats", get(stats))
+        .route("/api/remote-check", get(remote_check).put(set_remote_check))
+        .route("/v0/radar/{*path}", any(sessions::handle))
+        .route("/v1/traces", any(intake::traces))
+        .route("/v1/logs", any(intake::logs))
+        .fallback(|| async { not_found_text() })
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), guard))
+        .with_state(app)
+}
+
+// ---- what every request must satisfy ---------------------------------------------------
+
+/// The server is for this machine alone. A page from elsewhere that points a name of its
+/// own here (DNS rebinding) shows itself by `Host`, one that just sends by `Origin`.
+async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let mut response = match refusal(&app, &request) {
+        Some(message) => {
+            let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+            (StatusCode::FORBIDDEN, kind, message).into_response()
+        }
+        None => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn refusal(app: &App, request: &Request) -> Option<&'static str> {
+    let headers = request.headers();
+    let host_ok = only(headers, header::HOST.as_str()).is_some_and(|host| is_own_authority(host, app.port));
+    let target_ok = request.uri().authority().is_none_or(|a| is_own_authority(a.as_str(), app.port));
+    if !host_ok || !target_ok {
+        return Some("mpr-local answers to 127.0.0.1 and localhost only\n");
+    }
+    if headers.contains_key(header::ORIGIN)
+        && !only(headers, header::ORIGIN.as_str()).is_some_and(|o| is_own_origin(o, app.port))
+    {
+        return Some("mpr-local does not answer other origins\n");
+    }
+    None
+}
+
+/// The value of a header that is there exactly once.
+fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value)
+}
+
+fn is_own_authority(text: &str, port: u16) -> bool {
+    let Ok(authority) = text.parse::<Authority>() else {
+        return false;
+    };
+    let own_name = ["127.0.0.1", "localhost", "[::1]"].iter().any(|name| authority.host().eq_ignore_ascii_case(name));
+    // Whatever follows the name must be the port or nothing ("host:", "host:x", "u@host").
+    let rest = text.get(authority.host().len()..).unwrap_or("?");
+    own_name && (rest.is_empty() || rest == format!(":{port}"))
+}
+
+fn is_own_origin(text: &str, port: u16) -> bool {
+    text.strip_prefix("http://").is_some_and(|authority| is_own_authority(authority, port))
+}
+
+// ---- the page --------------------------------------------------------------------------
+
+fn page(status: StatusCode) -> Response {
+    (status, asset("text/html; charset=utf-8", INDEX)).into_response()
+}
+
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
+}
+
+async fn session_page(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
+    match read(app, move |_, db| store::any_session(db, &id)).await {
+        Some(Some(_)) => page(StatusCode::OK),
+        Some(None) => page(StatusCode::NOT_FOUND),
+        None => failed(),
+    }
+}
+
+// ---- its API ---------------------------------------------------------------------------
+
+async fn list(State(app): State<Arc<App>>) -> Response {
+    let listed = read(app, |app, db| {
+        store::all_sessions(db)?
+            .iter()
+            .map(|s| Ok(document::summary(s, &store::counts(db, &s.id)?, Some(&app.base))))
+            .collect::<store::Result<Vec<Value>>>()
+    });
+    match listed.await {
+        Some(sessions) => json_response(StatusCode::OK, &json!({ "sessions": sessions })),
+        None => failed(),
+    }
+}
+
+/// The whole session; `If-None-Match` spares the page what it has already.
+async fn session(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let known = headers.get(header::IF_NONE_MATCH).cloned();
+    let found = read(app, move |app, db| {
+        let Some(session) = store::any_session(db, &id)? else {
+            return Ok(None);
+        };
+        let tag = entity_tag(db, &session)?;
+        if known.is_some_and(|k| k.as_bytes() == tag.as_bytes()) {
+            return Ok(Some((tag, None)));
+        }
+        let whole = document::whole(db, &session, Some(&app.base))?;
+        Ok(Some((tag, Some(whole))))
+    });
+    match found.await {
+        Some(Some((tag, Some(whole)))) => {
+            ([(header::ETAG, tag)], json_response(StatusCode::OK, &whole)).into_response()
+        }
+        Some(Some((tag, None))) => (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response(),
+        Some(None) => no_session(),
+        None => failed(),
+    }
+}
+
+async fn export(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
+    let found = read(app, move |app, db| {
+        store::any_session(db, &id)?.map(|s| Ok((s.id.clone(), document::whole(db, &s, Some(&app.base))?))).transpose()
+    });
+    match found.await {
+        Some(Some((id, whole))) => {
+            let name = format!("attachment; filename=\"session-{id}.json\"");
+            let kind = "application/json; charset=utf-8".to_owned();
+            let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)];
+            (headers, format!("{whole:#}\n")).into_response()
+        }
+        Some(None) => no_session(),
+        None => failed(),
+    }
+}
+
+async fn stats(State(app): State<Arc<App>>) -> Response {
+    let mut stats = app.stats.json();
+    stats["database"] = app.store.path().to_string_lossy().into();
+    json_response(StatusCode::OK, &stats)
+}
+
+async fn remote_check(State(app): State<Arc<App>>) -> Response {
+    json_response(StatusCode::OK, &app.remote_check())
+}
+
+/// Changes what remote checks are answered with, as a project's settings would.
+async fn set_remote_check(State(app): State<Arc<App>>, request: Request) -> Response {
+    const SETTINGS: Schema = object(&[
+        key("shouldStart", Schema::Bool),
+        key("mode", one_of(&["CONTINUOUS", "MANUAL"])),
+        key("recordingOptions", FREE_OBJECT),
+    ]);
+    let bad = |message: String| json_response(StatusCode::BAD_REQUEST, &json!({ "error": message }));
+    let body = match to_bytes(request.into_body(), SETTINGS_LIMIT).await {
+        Ok(body) => body,
+        Err(e) => return bad(e.to_string()),
+    };
+    let settings: Value = match serde_json::from_slice(&body) {
+        Ok(settings) => settings,
+        Err(e) => return bad(e.to_string()),
+    };
+    if let Err(message) = validate::check(&SETTINGS, "body", &settings) {
+        return bad(message);
+    }
+    let mut current = app.remote_check.lock().unwrap_or_else(PoisonError::into_inner);
+    for (key, value) in settings.as_object().into_iter().flatten() {
+        current[key] = value.clone();
+    }
+    json_response(StatusCode::OK, &current)
+}
+
+async fn read<T: Send + 'static>(
+    app: Arc<App>,
+    look: impl FnOnce(&App, &Connection) -> store::Result<T> + Send + 'static,
+) -> Option<T> {
+    let done = blocking(move || {
+        let db = app.store.reader()?;
+        // One view of the data, although it is read in several queries.
+        let view = db.unchecked_transaction()?;
+        look(&app, &view)
+    });
+    match done.await? {
+        Ok(value) => Some(value),
+        Err(e) => {
+            eprintln!("mpr-local: database: {e}");
+            None
+        }
+    }
+}
+
+fn entity_tag(db: &Connection, session: &Session) -> store::Result<String> {
+    let mut hasher = DefaultHasher::new();
+    store::revision(db, &session.id)?.hash(&mut hasher);
+    Value::Object(session.doc.clone()).to_string().hash(&mut hasher);
+    let ended = session.live_until_ms.is_none_or(|until| until <= crate::clock::now_ms());
+    ended.hash(&mut hasher);
+    Ok(format!("\"{:016x}\"", hasher.finish()))
+}
+
+fn no_session() -> Response {
+    json_response(StatusCode::NOT_FOUND, &json!({ "error": "no such session" }))
+}
+
+fn failed() -> Response {
+    json_response(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "error": "the database could not be read" }))
+}
+
+/// The environment that makes a process record here.
+pub fn environment(base: &str) -> [(&'static str, String); 3] {
+    [
+        ("MULTIPLAYER_BASE_API_URL", base.to_owned()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", base.to_owned()),
+        ("MULTIPLAYER_API_KEY", "local".to_owned()),
+    ]
+}

@@ -1,0 +1,840 @@
+//! The session API under `/v0/radar`: what the platform answers, answered here.
+//!
+//! The order of refusals is the platform's: body that does not parse, unknown route,
+//! caller, validation, session not found. Its oddities are kept on purpose (409 for a bad
+//! body, 500 for a string tag at save): a client must not learn manners here that fail there.
+
+use std::sync::Arc;
+
+use axum::body::{to_bytes, Body};
+use axum::extract::{Request, State};
+use axum::http::{header, HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use rusqlite::Connection;
+use serde_json::{json, Map, Value};
+
+use crate::auth::{self, Caller};
+use crate::document;
+use crate::intake;
+use crate::server::{blocking, App};
+use crate::store::{self, Kind, Session};
+use crate::validate::{
+    self, array, hex, key, object, one_of, required, up_to, Array, Key, Object, Schema, EMAIL, FREE_OBJECT,
+    MAYBE_EMPTY, STRING,
+};
+use crate::{clock, store::Result as Stored};
+
+const BODY_LIMIT: usize = 200 * 1024 * 1024;
+const TAGS_LIMIT: usize = 32;
+/// How long a crash buffer's client id leads to its session.
+const CLIENT_MS: i64 = 60_000;
+/// The same issue makes no second session within this time.
+const ISSUE_THROTTLE_MS: i64 = 12 * 60 * 60 * 1000;
+const CONTINUOUS_KEY_SECONDS: i64 = 30 * 24 * 60 * 60;
+
+// ---- schemas -------------------------------------------------------------------------
+
+const DEBUG_ID: Schema = object(&[required("debugSessionId", Schema::OneOf(&[hex(24), hex(16), hex(8)]))]);
+const CONTINUOUS_ID: Schema = object(&[required("continuousDebugSessionId", STRING)]);
+const NO_PARAMS: Schema = object(&[]);
+const EMPTY: Schema = object(&[]);
+
+const TAGS: Schema = Schema::Array(Array {
+    items: &object(&[key("key", up_to(200)), required("value", up_to(200))]),
+    min: 0,
+    max: TAGS_LIMIT,
+});
+
+const END_USER: Schema = object(&[
+    required("type", one_of(&["USER", "VISITOR", "API_CLIENT"])),
+    key("id", STRING),
+    key("name", STRING),
+    key("groupId", STRING),
+    key("groupName", STRING),
+    key("environment", STRING),
+    key("userEmail", STRING),
+    key("userId", STRING),
+    key("userName", STRING),
+    key("accountId", STRING),
+    key("accountName", STRING),
+    key("orgId", STRING),
+    key("orgName", STRING),
+]);
+/// The platform's second alternative, `Joi.allow(null)`, lets anything through.
+const USER_ATTRIBUTES: Schema = Schema::OneOf(&[END_USER, Schema::Any]);
+
+const FEEDBACK: Schema = object(&[key("email", EMAIL), key("notifyOnUpdates", Schema::Bool), key("comment", STRING)]);
+
+const START: Schema = object(&[
+    key("name", STRING),
+    key("tags", TAGS),
+    key("sessionAttributes", FREE_OBJECT),
+    key("resourceAttributes", FREE_OBJECT),
+    key("userAttributes", USER_ATTRIBUTES),
+    key("workspace", hex(24)),
+    key("project", hex(24)),
+    key("metadata", FREE_OBJECT),
+    key("clientMetadata", FREE_OBJECT),
+    key("userMetadata", FEEDBACK),
+]);
+
+const STOP: Schema = object(&[
+    key("sessionAttributes", FREE_OBJECT),
+    key("stoppedAt", Schema::Date),
+    key("metadata", FREE_OBJECT),
+    key(
+        "userMetadata",
+        object(&[key("email", EMAIL), key("notifyOnUpdates", Schema::Bool), key("comment", MAYBE_EMPTY)]),
+    ),
+]);
+
+const UPDATE_KEYS: &[Key] = &[
+    key("name", STRING),
+    key("tags", TAGS),
+    key("sessionAttributes", FREE_OBJECT),
+    key("resourceAttributes", FREE_OBJECT),
+    key("userAttributes", USER_ATTRIBUTES),
+    key("startedAt", Schema::Date),
+    key("stoppedAt", Schema::Date),
+];
+const UPDATE: Schema = Schema::Object(Object {
+    keys: UPDATE_KEYS,
+    unknown: false,
+    with: &[("startedAt", "stoppedAt"), ("stoppedAt", "startedAt")],
+});
+
+const ERROR_SPAN: Schema = object(&[
+    key("workspace", hex(24)),
+    key("project", hex(24)),
+    required(
+        "span",
+        object(&[
+            key("_spanContext", Schema::Any),
+            required("traceId", Schema::Any),
+            required("spanId", Schema::Any),
+            required("name", Schema::Any),
+            required("kind", Schema::Any),
+            key("links", Schema::Any),
+            key("ended", Schema::Any),
+            key("events", Schema::Any),
+            required("status", Schema::Any),
+            key("endTime", Schema::Any),
+            key("startTime", Schema::Any),
+            key("duration", Schema::Any),
+            key("attributes", Schema::Any),
+            key("parentSpanId", Schema::Any),
+            key("droppedAttributesCount", Schema::Any),
+            key("droppedEventsCount", Schema::Any),
+            key("droppedLinksCount", Schema::Any),
+            key("resource", Schema::Any),
+            key("instrumentationScope", Schema::Any),
+        ]),
+    ),
+]);
+
+const RRWEB: Schema = object(&[key(
+    "events",
+    array(&object(&[
+        required("event", Schema::OneOf(&[STRING, FREE_OBJECT])),
+        key("eventType", Schema::Number),
+        key("timestamp", Schema::Number),
+    ])),
+)]);
+
+const CONTINUOUS_START: Schema = object(&[
+    key("workspace", hex(24)),
+    key("project", hex(24)),
+    key(
+        "debugSessionData",
+        object(&[
+            key("name", STRING),
+            key("sessionAttributes", FREE_OBJECT),
+            key("resourceAttributes", FREE_OBJECT),
+            key("userAttributes", USER_ATTRIBUTES),
+            key("tags", array(&STRING)),
+            key("stoppedAt", Schema::Date),
+            key("metadata", FREE_OBJECT),
+            key("clientMetadata", FREE_OBJECT),
+            key("feedbackMetadata", FEEDBACK),
+        ]),
+    ),
+]);
+
+const SAVE: Schema = object(&[
+    key("name", STRING),
+    key("sessionAttributes", FREE_OBJECT),
+    key("resourceAttributes", FREE_OBJECT),
+    key("tags", array(&STRING)),
+    key("stoppedAt", Schema::Date),
+    key("metadata", FREE_OBJECT),
+    key("clientMetadata", FREE_OBJECT),
+    key("userMetadata", FREE_OBJECT),
+    key("feedbackMetadata", FEEDBACK),
+]);
+
+const REMOTE_CHECK: Schema = object(&[
+    key("sessionAttributes", FREE_OBJECT),
+    key("resourceAttributes", FREE_OBJECT),
+    key("userAttributes", USER_ATTRIBUTES),
+]);
+
+const GAUGE: Schema = Schema::Array(Array {
+    items: &object(&[
+        required("userAttributes", END_USER),
+        required(
+            "MetricName",
+            one_of(&["session_recording_rate", "session_recording_with_error_rate", "issue_rate", "end_user_activity"]),
+        ),
+        key("Attributes", Schema::MapOf(&STRING)),
+        required("Value", Schema::Number),
+    ]),
+    min: 1,
+    max: usize::MAX,
+});
+
+// ---- routes --------------------------------------------------------------------------
+
+struct Route {
+    method: Method,
+    path: &'static [&'static str],
+    params: &'static Schema,
+    /// None: the platform does not look at the body.
+    body: Option<&'static Schema>,
+    act: fn(&App, &Connection, &Call) -> Outcome,
+}
+
+/// A validated call.
+struct Call {
+    caller: Caller,
+    id: String,
+    body: Value,
+}
+
+enum Reply {
+    Json(Value),
+    Nothing,
+}
+
+enum Refusal {
+    Invalid(&'static str),
+    NotFound(&'static str),
+    /// Where the platform's code throws what it did not mean to.
+    Internal,
+}
+
+type Outcome = Result<Reply, Refusal>;
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(e: rusqlite::Error) -> Self {
+        eprintln!("mpr-local: database: {e}");
+        Refusal::Internal
+    }
+}
+
+const SESSION_GONE: Refusal = Refusal::NotFound("Debug-Session not found");
+const CONTINUOUS_GONE: Refusal = Refusal::NotFound("Continuous debug session not found");
+
+/// In the platform's order: the first that matches wins.
+static ROUTES: &[Route] = &[
+    route(Method::POST, &["debug-sessions", "start"], &NO_PARAMS, Some(&START), start),
+    route(Method::POST, &["debug-sessions", "error-span", "start"], &NO_PARAMS, Some(&ERROR_SPAN), start_from_error),
+    route(Method::PATCH, &["debug-sessions", ":id"], &DEBUG_ID, Some(&UPDATE), update),
+    route(Method::PATCH, &["debug-sessions", ":id", "stop"], &DEBUG_ID, Some(&STOP), stop),
+    route(Method::GET, &["debug-sessions", ":id"], &DEBUG_ID, None, get),
+    route(Method::DELETE, &["debug-sessions", ":id", "cancel"], &DEBUG_ID, Some(&EMPTY), cancel),
+    route(Method::POST, &["debug-sessions", ":id", "rrweb-events"], &DEBUG_ID, Some(&RRWEB), take_rrweb),
+    route(Method::POST, &["continuous-debug-sessions", "start"], &NO_PARAMS, Some(&CONTINUOUS_START), start_continuous),
+    route(Method::POST, &["continuous-debug-sessions", ":id", "save"], &CONTINUOUS_ID, Some(&SAVE), save),
+    route(
+        Method::DELETE,
+        &["continuous-debug-sessions", ":id", "cancel"],
+        &CONTINUOUS_ID,
+        Some(&EMPTY),
+        cancel_continuous,
+    ),
+    route(Method::GET, &["continuous-debug-sessions", ":id"], &CONTINUOUS_ID, None, get_continuous),
+    route(Method::POST, &["remote-session-recording", "check"], &NO_PARAMS, Some(&REMOTE_CHECK), check_remote),
+    route(Method::POST, &["metrics", "gauge"], &NO_PARAMS, Some(&GAUGE), take_gauge),
+];
+
+const fn route(
+    method: Method,
+    path: &'static [&'static str],
+    params: &'static Schema,
+    body: Option<&'static Schema>,
+    act: fn(&App, &Connection, &Call) -> Outcome,
+) -> Route {
+    Route { method, path, params, body, act }
+}
+
+/// Everything under `/v0/radar`.
+pub async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = match read_json(&parts.headers, body).await {
+        Ok(body) => body,
+        Err(status) => return generic(status),
+    };
+    let path: Vec<&str> =
+        parts.uri.path().trim_start_matches("/v0/radar").split('/').filter(|s| !s.is_empty()).collect();
+    let Some((route, id)) = find(&parts.method, &path) else {
+        return not_found_text();
+    };
+    let caller = match auth::session_api(&parts.headers) {
+        Ok(caller) => caller,
+        Err(message) => return refuse(401, message, "Unauthorized"),
+    };
+    if let Err(message) = validate_call(route, id, &body) {
+        return refuse(409, &message, "Error");
+    }
+    // The platform passes all three id lengths and then fails to read 16 as an ObjectId.
+    if route.path[0] == "debug-sessions" && id.len() == 16 {
+        return generic(StatusCode::INTERNAL_SERVER_ERROR);
+    }
+    let call = Call { caller, id: id.to_owned(), body };
+    let outcome =
+        blocking(move || app.store.write(|db| (route.act)(&app, db, &call))).await.unwrap_or(Err(Refusal::Internal));
+    match outcome {
+        Ok(Reply::Json(value)) => json_response(StatusCode::OK, &value),
+        Ok(Reply::Nothing) => StatusCode::NO_CONTENT.into_response(),
+        Err(Refusal::Invalid(message)) => refuse(409, message, "Error"),
+        Err(Refusal::NotFound(message)) => refuse(404, message, "NotFound"),
+        Err(Refusal::Internal) => generic(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+fn find<'p>(method: &Method, path: &[&'p str]) -> Option<(&'static Route, &'p str)> {
+    ROUTES.iter().find_map(|route| {
+        let fits = route.method == method
+            && route.path.len() == path.len()
+            && route.path.iter().zip(path).all(|(want, have)| want == have || *want == ":id");
+        let id = || {
+            let at = route.path.iter().position(|p| *p == ":id");
+            at.and_then(|at| path.get(at)).copied().unwrap_or_default()
+        };
+        fits.then(|| (route, id()))
+    })
+}
+
+fn validate_call(route: &Route, id: &str, body: &Value) -> Result<(), String> {
+    if let Schema::Object(Object { keys: [key], .. }) = route.params {
+        validate::check(route.params, "params", &json!({ key.name: id }))?;
+    }
+    route.body.map_or(Ok(()), |schema| validate::check(schema, "body", body))
+}
+
+/// The body as `body-parser` sees it: `{}` unless JSON is declared and present, and then
+/// an object or an array.
+async fn read_json(headers: &HeaderMap, body: Body) -> Result<Value, StatusCode> {
+    let bytes = to_bytes(body, BODY_LIMIT).await.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
+    if intake::media_type(headers) != "application/json" || bytes.is_empty() {
+        return Ok(json!({}));
+    }
+    let bytes = intake::inflate(headers, &bytes, BODY_LIMIT).map_err(|refusal| refusal.status)?;
+    match serde_json::from_slice(&bytes) {
+        Ok(value @ (Value::Object(_) | Value::Array(_))) => Ok(value),
+        _ => Err(StatusCode::BAD_REQUEST),
+    }
+}
+
+// ---- manual sessions -----------------------------------------------------------------
+
+fn start(app: &App, db: &Connection, call: &Call) -> Outcome {
+    check_end_user(call.body.get("userAttributes"), false)?;
+    let now = clock::now_ms();
+    let id = object_id(now);
+    let short_id = free_short_id(db)?;
+    let live_until = now + app.limits.session_ms;
+    let mut doc = new_document(&call.caller, &id, &short_id, "MANUAL", "MANUAL", now);
+    doc.insert("name".into(), text(&call.body, "name").into());
+    // What the caller leaves out comes back as null, not as an empty list.
+    doc.insert("tags".into(), call.body.get("tags").cloned().into());
+    doc.insert("sessionAttributes".into(), session_attributes(&call.body));
+    doc.insert("resourceAttributes".into(), resource_attributes(&call.body));
+    doc.insert("userAttributes".into(), call.body.get("userAttributes").filter(|v| truthy(v)).cloned().into());
+    let session = Session {
+        id,
+        short_id,
+        kind: Kind::Manual,
+        doc,
+        started_ms: now,
+        stopped_ms: None,
+        live_until_ms: Some(live_until),
+        close_at_ms: Some(live_until),
+        client_id: None,
+        client_until_ms: None,
+        source: None,
+    };
+    store::insert_session(db, &session)?;
+    let key_seconds = app.limits.session_ms / 1000 + 60;
+    let key = auth::temporary_key(&call.caller, "DEBUG_SESSION", &session.id, key_seconds);
+    let mut reply = with_url(app, &session);
+    reply.insert("tempApiKey".into(), key.into());
+    Ok(Reply::Json(reply.into()))
+}
+
+fn stop(app: &App, db: &Connection, call: &Call) -> Outcome {
+    let mut session = attach(db, call)?;
+    if session.stopped_ms.is_none() {
+        let stopped = call.body.get("stoppedAt").and_then(clock::parse_date);
+        let given = session_attributes(&call.body);
+        finish(&mut session, stopped.unwrap_or_else(clock::now_ms), &given);
+        store::update_session(db, &session)?;
+    }
+    Ok(Reply::Json(with_url(app, &session).into()))
+}
+
+fn update(_: &App, db: &Connection, call: &Call) -> Outcome {
+    let mut session = attach(db, call)?;
+    check_end_user(call.body.get("userAttributes"), false)?;
+    let given = |key: &str| call.body.get(key).filter(|v| truthy(v));
+    if let Some(given) = given("sessionAttributes") {
+        merge_attributes(&mut session.doc, given);
+    }
+    if let Some(resource) = given("resourceAttributes") {
+        let flat = flatten(resource);
+        session.doc.insert("resourceAttributes".into(), flat.into());
+    }
+    for key in ["name", "tags", "userAttributes"] {
+        if let Some(value) = given(key) {
+            session.doc.insert(key.into(), value.clone());
+        }
+    }
+    let date = |key: &str| given(key).and_then(clock::parse_date);
+    if let (Some(started), Some(stopped)) = (date("startedAt"), date("stoppedAt")) {
+        session.started_ms = started;
+        session.stopped_ms = Some(stopped);
+        session.doc.insert("startedAt".into(), clock::iso(started).into());
+        session.doc.insert("stoppedAt".into(), clock::iso(stopped).into());
+        if stopped != started {
+            session.doc.insert("durationInSeconds".into(), seconds(stopped - started));
+        }
+    }
+    touch(&mut session.doc);
+    store::update_session(db, &session)?;
+    Ok(Reply::Json(session.doc.into()))
+}
+
+fn get(_: &App, db: &Connection, call: &Call) -> Outcome {
+    let session = attach(db, call)?;
+    let mut reply = Map::new();
+    for key in ["_id", "startedAt", "stoppedAt"] {
+        if let Some(value) = session.doc.get(key) {
+            reply.insert(key.into(), value.clone());
+        }
+    }
+    Ok(Reply::Json(reply.into()))
+}
+
+fn cancel(_: &App, db: &Connection, call: &Call) -> Outcome {
+    let session = attach(db, call)?;
+    store::delete_session(db, &session.id)?;
+    Ok(Reply::Nothing)
+}
+
+fn take_rrweb(_: &App, db: &Connection, call: &Call) -> Outcome {
+    attach(db, call)?;
+    Ok(Reply::Nothing)
+}
+
+/// The debug session that the path names. A short id works as long as it is mapped.
+fn attach(db: &Connection, call: &Call) -> Result<Session, Refusal> {
+    let found = match call.id.len() {
+        8 => store::live_debug_session(db, &call.id, clock::now_ms())?,
+        _ => store::debug_session(db, &call.id.to_ascii_lowercase())?,
+    };
+    found.ok_or(SESSION_GONE)
+}
+
+// ---- continuous sessions -------------------------------------------------------------
+
+fn start_continuous(_: &App, db: &Connection, call: &Call) -> Outcome {
+    // The validator lets a body without the wrapper pass; the platform then falls over it.
+    let Some(data) = call.body.get("debugSessionData") else {
+        return Err(Refusal::Internal);
+    };
+    check_end_user(data.get("userAttributes"), true)?;
+    let now = clock::now_ms();
+    let short_id = free_short_id(db)?;
+    let mut kept = Map::new();
+    if let Some(name) = data.get("name") {
+        kept.insert("name".into(), name.clone());
+    }
+    kept.insert("tags".into(), data.get("tags").cloned().unwrap_or(json!([])));
+    kept.insert("sessionAttributes".into(), session_attributes(data));
+    kept.insert("resourceAttributes".into(), resource_attributes(data));
+    if let Some(user) = data.get("userAttributes") {
+        kept.insert("userAttributes".into(), user.clone());
+    }
+    let doc = json!({
+        "workspace": call.caller.workspace,
+        "project": call.caller.project,
+        "startedAt": clock::iso(now),
+        "debugSessionData": kept,
+    });
+    let session = Session {
+        id: short_id.clone(),
+        short_id: short_id.clone(),
+        kind: Kind::Continuous,
+        doc: doc.as_object().cloned().unwrap_or_default(),
+        started_ms: now,
+        stopped_ms: None,
+        live_until_ms: None,
+        close_at_ms: None,
+        client_id: None,
+        client_until_ms: None,
+        source: None,
+    };
+    store::insert_session(db, &session)?;
+    Ok(Reply::Json(json!({
+        "_id": short_id,
+        "shortId": short_id,
+        "tempApiKey": auth::temporary_key(
+            &call.caller, "CONTINUOUS_DEBUG_SESSION", &short_id, CONTINUOUS_KEY_SECONDS),
+        "workspace": call.caller.workspace,
+        "project": call.caller.project,
+    })))
+}
+
+/// Keeps the window as a debug session of its own. What save passes, or leaves out,
+/// overwrites what start said, except for the user.
+fn save(app: &App, db: &Connection, call: &Call) -> Outcome {
+    let source = store::continuous_session(db, &call.id)?.ok_or(CONTINUOUS_GONE)?;
+    let tags = call.body.get("tags").cloned().unwrap_or(json!([]));
+    // The validator wants strings, the database wants objects: only no tags pass both.
+    if tags.as_array().is_some_and(|t| !t.is_empty()) {
+        return Err(Refusal::Internal);
+    }
+    let now = clock::now_ms();
+    let started = source.started_ms.max(now - app.limits.window_ms);
+    let id = object_id(now);
+    let short_id = free_short_id(db)?;
+    let owner = Caller {
+        workspace: text(&Value::Object(source.doc.clone()), "workspace"),
+        project: text(&Value::Object(source.doc.clone()), "project"),
+    };
+    let mut doc = new_document(&owner, &id, &short_id, "CONTINUOUS", "MANUAL", started);
+    doc.insert("continuousDebugSession".into(), source.id.clone().into());
+    doc.insert("name".into(), text(&call.body, "name").into());
+    doc.insert("tags".into(), tags);
+    doc.insert("sessionAttributes".into(), session_attributes(&call.body));
+    doc.insert("resourceAttributes".into(), resource_attributes(&call.body));
+    let user = source.doc.get("debugSessionData").and_then(|d| d.get("userAttributes"));
+    doc.insert("userAttributes".into(), user.cloned().into());
+    doc.insert("stoppedAt".into(), clock::iso(now).into());
+    doc.insert("durationInSeconds".into(), seconds(now - started));
+    let session = Session {
+        id,
+        short_id,
+        kind: Kind::Saved,
+        doc,
+        started_ms: started,
+        stopped_ms: Some(now),
+        live_until_ms: Some(now + app.limits.grace_ms),
+        close_at_ms: None,
+        client_id: None,
+        client_until_ms: None,
+        source: Some(source.id.clone()),
+    };
+    store::insert_session(db, &session)?;
+    store::copy_window(db, &source.id, &session.id, started, now)?;
+    Ok(Reply::Json(with_url(app, &session).into()))
+}
+
+fn cancel_continuous(_: &App, db: &Connection, call: &Call) -> Outcome {
+    if let Some(session) = store::continuous_session(db, &call.id)? {
+        store::delete_session(db, &session.id)?;
+    }
+    Ok(Reply::Nothing)
+}
+
+fn get_continuous(_: &App, db: &Connection, call: &Call) -> Outcome {
+    let session = store::continuous_session(db, &call.id)?.ok_or(CONTINUOUS_GONE)?;
+    Ok(Reply::Json(session.doc.into()))
+}
+
+// ---- the rest ------------------------------------------------------------------------
+
+fn check_remote(app: &App, _: &Connection, _: &Call) -> Outcome {
+    Ok(Reply::Json(app.remote_check()))
+}
+
+fn take_gauge(_: &App, _: &Connection, _: &Call) -> Outcome {
+    Ok(Reply::Nothing)
+}
+
+/// A crash buffer asks for a session for what it is about to send.
+fn start_from_error(app: &App, db: &Connection, call: &Call) -> Outcome {
+    const BUFFER_PREFIX: &str = "debcdb";
+    let span = &call.body["span"];
+    let (Some(trace_id), Some(attributes)) = (span["traceId"].as_str(), span["attributes"].as_object()) else {
+        return Err(Refusal::Internal);
+    };
+    let client_id: String = trace_id.chars().skip(6).take(8).collect();
+    if !trace_id.starts_with(BUFFER_PREFIX) {
+        return Err(Refusal::Invalid("Span is not a session cache span"));
+    }
+    let code = &span["status"]["code"];
+    if code != 2 && code != "STATUS_CODE_ERROR" {
+        return Err(Refusal::Invalid("Span is not an error span"));
+    }
+    let Some(title) = issue_title(span, attributes) else {
+        return Ok(Reply::Nothing);
+    };
+    let now = clock::now_ms();
+    if let Some(known) = store::client_session(db, &client_id, now)? {
+        return Ok(Reply::Json(id_and_url(app, &known)));
+    }
+    let service = attributes.get("service.name").and_then(Value::as_str);
+    if !app.new_issue(format!("{}\n{title}", service.unwrap_or_default()), now - ISSUE_THROTTLE_MS) {
+        return Ok(Reply::Nothing);
+    }
+    let id = object_id(now);
+    let short_id = free_short_id(db)?;
+    let mut doc = new_document(&call.caller, &id, &short_id, "SESSION_CACHE", "ISSUE", now);
+    doc.insert("name".into(), title.into());
+    doc.insert("tags".into(), Value::Null);
+    doc.insert("sessionAttributes".into(), json!({}));
+    let resource = span["resource"]["attributes"].clone();
+    doc.insert("resourceAttributes".into(), if resource.is_object() { resource } else { json!({}) });
+    doc.insert("userAttributes".into(), Value::Null);
+    let session = Session {
+        id,
+        short_id,
+        kind: Kind::Issue,
+        doc,
+        started_ms: now,
+        stopped_ms: None,
+        live_until_ms: None,
+        close_at_ms: Some(now + app.limits.grace_ms),
+        client_id: Some(client_id),
+        client_until_ms: Some(now + CLIENT_MS),
+        source: None,
+    };
+    store::insert_session(db, &session)?;
+    Ok(Reply::Json(id_and_url(app, &session)))
+}
+
+/// What the platform would call the issue, or nothing where it would make none: a span
+/// without a resource, or one whose category is not recorded by default (HTTP, database).
+fn issue_title(span: &Value, attributes: &Map<String, Value>) -> Option<String> {
+    const HTTP: [&str; 4] = ["http.method", "http.target", "http.url", "http.route"];
+    span.get("resource").filter(|r| r.is_object())?;
+    let exception = &span["events"][0]["attributes"];
+    let stack = exception["exception.stacktrace"].as_str();
+    let other_category = |key: &String| HTTP.contains(&key.as_str()) || key.starts_with("db.");
+    if stack.is_none() && attributes.keys().any(other_category) {
+        return None;
+    }
+    let message = attributes
+        .iter()
+        .find(|(key, _)| key.contains("message"))
+        .and_then(|(_, value)| value.as_str())
+        .or_else(|| exception["exception.message"].as_str())
+        .or_else(|| span["status"]["message"].as_str());
+    let title = message.or(stack).or_else(|| span["name"].as_str());
+    Some(title.unwrap_or_default().to_owned())
+}
+
+/// Ends what has to end by itself: manual sessions at their limit, crash sessions when
+/// their data is in (or was never sent), and the old end of continuous sessions.
+pub fn tick(app: &App) -> Stored<()> {
+    let now = clock::now_ms();
+    app.store.write(|db| {
+        for mut session in store::due_sessions(db, now)? {
+            let due = session.close_at_ms.take().unwrap_or(now);
+            if session.kind == Kind::Issue {
+                let Some((first, last)) = store::extent(db, &session.id)? else {
+                    store::delete_session(db, &session.id)?;
+                    continue;
+                };
+                session.started_ms = first;
+                session.doc.insert("startedAt".into(), clock::iso(first).into());
+                finish(&mut session, last, &json!({}));
+            } else if session.stopped_ms.is_none() {
+                finish(&mut session, due, &json!({}));
+            }
+            store::update_session(db, &session)?;
+        }
+        store::prune_continuous(db, now - app.limits.rows_ms)
+    })
+}
+
+// ---- documents -----------------------------------------------------------------------
+
+fn new_document(
+    owner: &Caller,
+    id: &str,
+    short_id: &str,
+    session_type: &str,
+    reason: &str,
+    started_ms: i64,
+) -> Map<String, Value> {
+    let now = clock::iso(clock::now_ms());
+    let doc = json!({
+        "_id": id,
+        "shortId": short_id,
+        "workspace": owner.workspace,
+        "project": owner.project,
+        "sessionType": session_type,
+        "creationReason": reason,
+        "name": "",
+        "tags": null,
+        "issues": [],
+        "sessionAttributes": {},
+        "resourceAttributes": {},
+        "userAttributes": null,
+        "startedAt": clock::iso(started_ms),
+        "views": [],
+        "starredItems": [],
+        "s3Files": [],
+        "createdAt": now,
+        "updatedAt": now,
+        "__v": 0,
+    });
+    doc.as_object().cloned().unwrap_or_default()
+}
+
+fn finish(session: &mut Session, stopped_ms: i64, given: &Value) {
+    session.stopped_ms = Some(stopped_ms);
+    merge_attributes(&mut session.doc, given);
+    let duration = (stopped_ms - session.started_ms).max(0);
+    session.doc.insert("stoppedAt".into(), clock::iso(stopped_ms).into());
+    session.doc.insert("durationInSeconds".into(), seconds(duration));
+    touch(&mut session.doc);
+}
+
+/// Values that are there stay; what was nested becomes dotted keys, what was null goes.
+fn merge_attributes(doc: &mut Map<String, Value>, given: &Value) {
+    let mut merged = given.as_object().cloned().unwrap_or_default();
+    if let Some(Value::Object(existing)) = doc.get("sessionAttributes") {
+        merged.extend(existing.clone());
+    }
+    let flat = flatten(&Value::Object(merged));
+    doc.insert("sessionAttributes".into(), flat.into());
+}
+
+fn flatten(value: &Value) -> Map<String, Value> {
+    fn walk(value: &Value, prefix: &str, into: &mut Map<String, Value>) {
+        let Value::Object(map) = value else { return };
+        for (key, value) in map {
+            let name = match prefix {
+                "" => key.clone(),
+                _ => format!("{prefix}.{key}"),
+            };
+            match value {
+                Value::Null => {}
+                Value::Object(_) => walk(value, &name, into),
+                _ => {
+                    into.insert(name, value.clone());
+                }
+            }
+        }
+    }
+    let mut flat = Map::new();
+    walk(value, "", &mut flat);
+    flat
+}
+
+/// `sessionAttributes`, or the two older names for them together.
+fn session_attributes(body: &Value) -> Value {
+    if let Some(attributes) = body.get("sessionAttributes") {
+        return attributes.clone();
+    }
+    let mut merged = Map::new();
+    for key in ["metadata", "userMetadata"] {
+        if let Some(Value::Object(map)) = body.get(key) {
+            merged.extend(map.clone());
+        }
+    }
+    merged.into()
+}
+
+fn resource_attributes(body: &Value) -> Value {
+    ["resourceAttributes", "clientMetadata"].iter().find_map(|key| body.get(*key)).cloned().unwrap_or_else(|| json!({}))
+}
+
+/// The end user is written to a database that knows three types, and a visitor needs a
+/// socket that a REST caller does not have (continuous sessions do not ask for it).
+fn check_end_user(user: Option<&Value>, visitor: bool) -> Result<(), Refusal> {
+    match user.filter(|u| truthy(u)) {
+        None => Ok(()),
+        Some(user) => match user.get("type").and_then(Value::as_str) {
+            Some("USER" | "API_CLIENT") => Ok(()),
+            Some("VISITOR") if visitor => Ok(()),
+            _ => Err(Refusal::Internal),
+        },
+    }
+}
+
+fn truthy(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(s) => !s.is_empty(),
+        Value::Number(n) => n.as_f64() != Some(0.0),
+        _ => true,
+    }
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// Seconds as JavaScript prints them: 3, not 3.0.
+fn seconds(ms: i64) -> Value {
+    match ms % 1000 {
+        0 => json!(ms / 1000),
+        _ => json!(ms as f64 / 1000.0),
+    }
+}
+
+fn touch(doc: &mut Map<String, Value>) {
+    doc.insert("updatedAt".into(), clock::iso(clock::now_ms()).into());
+}
+
+fn with_url(app: &App, session: &Session) -> Map<String, Value> {
+    let mut doc = session.doc.clone();
+    doc.insert("url".into(), document::page(&app.base, &session.id).into());
+    doc
+}
+
+fn id_and_url(app: &App, session: &Session) -> Value {
+    json!({ "_id": session.id, "url": document::page(&app.base, &session.id) })
+}
+
+/// A Mongo ObjectId: seconds, then randomness.
+fn object_id(now_ms: i64) -> String {
+    let tail = document::hex(&rand::random::<[u8; 8]>());
+    format!("{:08x}{tail}", (now_ms / 1000) as u32)
+}
+
+fn free_short_id(db: &Connection) -> Stored<String> {
+    loop {
+        let id = document::hex(&rand::random::<[u8; 4]>());
+        if store::any_session(db, &id)?.is_none() {
+            return Ok(id);
+        }
+    }
+}
+
+// ---- answers -------------------------------------------------------------------------
+
+pub fn json_response(status: StatusCode, value: &Value) -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/json; charset=utf-8")];
+    (status, kind, value.to_string()).into_response()
+}
+
+fn refuse(code: u16, message: &str, status: &str) -> Response {
+    let body = json!({ "statusCode": code, "message": message, "status": status });
+    let code = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    json_response(code, &body)
+}
+
+/// What the platform says of anything that is not one of its own errors.
+fn generic(status: StatusCode) -> Response {
+    refuse(status.as_u16(), "An error occurred. We are looking into it.", "InternalServerError")
+}
+
+pub fn not_found_text() -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
+    (StatusCode::NOT_FOUND, kind, "Not found").into_response()
+}

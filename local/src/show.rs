@@ -1,0 +1,328 @@
+//! The terminal side: list, show and export, read straight from the database, so they work
+//! with and without a running server. What was recorded is printed without its control
+//! characters: a terminal obeys them.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal, Write as _};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use serde_json::Value;
+
+use crate::document;
+use crate::store::{self, Session};
+
+/// The longest attribute or log text that is printed.
+const TEXT_LIMIT: usize = 300;
+/// Deeper spans are printed at this depth.
+const DEPTH_LIMIT: usize = 32;
+
+/// Attributes worth a line in the terminal: what was captured.
+const CAPTURED: &[&str] = &["multiplayer.http.", "multiplayer.rpc.", "multiplayer.messaging."];
+
+type Done = Result<(), String>;
+
+pub fn list(path: &Path) -> Done {
+    let db = open(path)?;
+    let sessions = store::all_sessions(&db).map_err(|e| unreadable(path, &e))?;
+    let mut out = String::new();
+    if sessions.is_empty() {
+        out.push_str("no sessions yet\n");
+    }
+    for session in &sessions {
+        let counts = store::counts(&db, &session.id).map_err(|e| unreadable(path, &e))?;
+        let summary = document::summary(session, &counts, None);
+        let _ = writeln!(out, "{:24}  {}", session.id, one_line(&summary));
+    }
+    print(&out)
+}
+
+pub fn show(path: &Path, id: Option<&str>) -> Done {
+    let db = open(path)?;
+    let session = match id {
+        Some(id) => find(&db, path, id)?,
+        None => {
+            store::all_sessions(&db).map_err(|e| unreadable(path, &e))?.into_iter().next().ok_or("no sessions yet")?
+        }
+    };
+    let whole = document::whole(&db, &session, None).map_err(|e| unreadable(path, &e))?;
+    print(&render(&whole, io::stdout().is_terminal()))
+}
+
+pub fn export(path: &Path, id: &str, output: Option<PathBuf>) -> Done {
+    let db = open(path)?;
+    let session = find(&db, path, id)?;
+    let whole = document::whole(&db, &session, None).map_err(|e| unreadable(path, &e))?;
+    let text = format!("{whole:#}\n");
+    match output {
+        None => print(&text),
+        // What was recorded stays private in the copy, too.
+        Some(file) => OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&file)
+            .and_then(|mut f| f.write_all(text.as_bytes()))
+            .map_err(|e| format!("cannot write {}: {e}", file.display())),
+    }
+}
+
+fn open(path: &Path) -> Result<Connection, String> {
+    if !path.exists() {
+        return Err(format!("nothing was recorded yet: there is no {}", path.display()));
+    }
+    store::read_only(path).map_err(|e| unreadable(path, &e))
+}
+
+fn find(db: &Connection, path: &Path, id: &str) -> Result<Session, String> {
+    store::any_session(db, id)
+        .map_err(|e| unreadable(path, &e))?
+        .ok_or_else(|| format!("there is no session {id} (see: mpr-local list)"))
+}
+
+fn unreadable(path: &Path, e: &rusqlite::Error) -> String {
+    format!("cannot read {}: {e}", path.display())
+}
+
+fn print(text: &str) -> Done {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // `mpr-local show | head` is no mistake.
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e.to_string()),
+        _ => Ok(()),
+    }
+}
+
+// ---- one session -----------------------------------------------------------------------
+
+struct Paint(bool);
+
+impl Paint {
+    fn with(&self, code: &str, text: &str) -> String {
+        match self.0 {
+            true => format!("\x1b[{code}m{text}\x1b[0m"),
+            false => text.to_owned(),
+        }
+    }
+
+    fn red(&self, text: &str) -> String {
+        self.with("31", text)
+    }
+
+    fn bold(&self, text: &str) -> String {
+        self.with("1", text)
+    }
+
+    fn dim(&self, text: &str) -> String {
+        self.with("2", text)
+    }
+}
+
+fn render(whole: &Value, colours: bool) -> String {
+    let paint = Paint(colours);
+    let session = &whole["session"];
+    let mut out = String::new();
+    let _ = writeln!(out, "{}", paint.bold(&format!("session {}", text(&session["_id"]))));
+    let _ = writeln!(out, "{}", one_line(session));
+    for (name, key) in [("session", "sessionAttributes"), ("resource", "resourceAttributes")] {
+        for (attribute, value) in session[key].as_object().into_iter().flatten() {
+            let _ = writeln!(out, "  {name}: {} = {}", clean(attribute), short(value));
+        }
+    }
+    let spans: Vec<&Value> = whole["spans"].as_array().into_iter().flatten().collect();
+    let logs: Vec<&Value> = whole["logs"].as_array().into_iter().flatten().collect();
+    let start = spans
+        .iter()
+        .map(|s| nanos(&s["startTimeUnixNano"]))
+        .chain(logs.iter().map(|l| nanos(&l["timeUnixNano"])))
+        .min()
+        .unwrap_or_default();
+    for trace in traces(&spans) {
+        render_trace(&mut out, &paint, &trace, start);
+    }
+    if !logs.is_empty() {
+        let _ = writeln!(out, "\n{}", paint.bold("logs"));
+    }
+    for log in logs {
+        let severity = match text(&log["severityText"]) {
+            s if s.is_empty() => format!("severity {}", log["severityNumber"]),
+            s => s,
+        };
+        let bad = log["severityNumber"].as_i64().unwrap_or_default() >= 17;
+        let severity = if bad { paint.red(&severity) } else { severity };
+        let _ = writeln!(
+            out,
+            "  {} {severity} [{}] {}",
+            paint.dim(&offset(nanos(&log["timeUnixNano"]), start)),
+            text(&log["service"]),
+            short(&log["body"]),
+        );
+    }
+    out
+}
+
+/// Spans by trace, in order of their first appearance (which is order of time).
+fn traces<'s>(spans: &[&'s Value]) -> Vec<Vec<&'s Value>> {
+    let mut order: Vec<Vec<&Value>> = Vec::new();
+    let mut index: HashMap<&str, usize> = HashMap::new();
+    for span in spans {
+        let id = span["traceId"].as_str().unwrap_or_default();
+        let at = *index.entry(id).or_insert_with(|| {
+            order.push(Vec::new());
+            order.len() - 1
+        });
+        order[at].push(span);
+    }
+    order
+}
+
+fn render_trace(out: &mut String, paint: &Paint, spans: &[&Value], start: u128) {
+    let id = text(&spans[0]["traceId"]);
+    let _ = writeln!(out, "\n{}", paint.bold(&format!("trace {id}")));
+    for (span, depth) in tree(spans) {
+        let indent = "  ".repeat(depth.min(DEPTH_LIMIT) + 1);
+        let status = match span["status"]["code"].as_str() {
+            Some("ERROR") => {
+                let message = short(&span["status"]["message"]);
+                paint.red(format!("ERROR {message}").trim_end())
+            }
+            Some("OK") => "OK".into(),
+            _ => String::new(),
+        };
+        let line = format!(
+            "{indent}{} {} [{}] {} {status}",
+            paint.dim(&offset(nanos(&span["startTimeUnixNano"]), start)),
+            paint.bold(&text(&span["name"])),
+            text(&span["service"]),
+            duration(nanos(&span["durationNano"])),
+        );
+        let _ = writeln!(out, "{}", line.trim_end());
+        for (key, value) in span["attributes"].as_object().into_iter().flatten() {
+            if CAPTURED.iter().any(|prefix| key.starts_with(prefix)) {
+                let name = key.trim_start_matches("multiplayer.");
+                let _ = writeln!(out, "{indent}    {}: {}", paint.dim(&clean(name)), short(value));
+            }
+        }
+        for event in span["events"].as_array().into_iter().flatten() {
+            let attributes = &event["attributes"];
+            let detail = ["exception.type", "exception.message"]
+                .iter()
+                .map(|key| short(&attributes[*key]))
+                .filter(|t| !t.is_empty())
+                .collect::<Vec<_>>()
+                .join(": ");
+            let line = format!("{indent}    * {} {detail}", text(&event["name"]));
+            let _ = writeln!(out, "{}", line.trim_end());
+        }
+    }
+}
+
+/// Parents before children, with depth. Spans whose parent is elsewhere are roots; a
+/// circle of parents (recorded data can be anything) is cut at its first span.
+fn tree<'s>(spans: &[&'s Value]) -> Vec<(&'s Value, usize)> {
+    let id = |span: &'s Value, key: &str| span[key].as_str().unwrap_or_default();
+    let ids: HashSet<&str> = spans.iter().map(|s| id(s, "spanId")).collect();
+    let mut children: HashMap<&str, Vec<usize>> = HashMap::new();
+    let mut roots = Vec::new();
+    for (at, span) in spans.iter().enumerate() {
+        let parent = id(span, "parentSpanId");
+        match !parent.is_empty() && ids.contains(parent) {
+            true => children.entry(parent).or_default().push(at),
+            false => roots.push(at),
+        }
+    }
+    let mut done = vec![false; spans.len()];
+    let mut order = Vec::new();
+    for first in roots.into_iter().chain(0..spans.len()) {
+        let mut waiting = vec![(first, 0)];
+        while let Some((at, depth)) = waiting.pop() {
+            if std::mem::replace(&mut done[at], true) {
+                continue;
+            }
+            order.push((spans[at], depth));
+            let below = children.get(id(spans[at], "spanId"));
+            for child in below.into_iter().flatten().rev() {
+                waiting.push((*child, depth + 1));
+            }
+        }
+    }
+    order
+}
+
+fn one_line(session: &Value) -> String {
+    let name = match text(&session["name"]) {
+        name if name.is_empty() => "(unnamed)".into(),
+        name => name,
+    };
+    let counts = &session["counts"];
+    let state = match session["live"].as_bool() {
+        Some(true) => "recording",
+        _ => "stopped",
+    };
+    let mut line = format!(
+        "{name}  {} {state}  started {}  {} spans, {} errors, {} logs",
+        text(&session["kind"]),
+        text(&session["startedAt"]),
+        counts["spans"],
+        counts["errors"],
+        counts["logs"],
+    );
+    if let Some(seconds) = session["durationInSeconds"].as_f64() {
+        let _ = write!(line, "  {seconds:.3} s");
+    }
+    if session["shortId"] != session["_id"] {
+        let _ = write!(line, "  short id {}", text(&session["shortId"]));
+    }
+    line
+}
+
+fn nanos(value: &Value) -> u128 {
+    value.as_str().and_then(|s| s.parse().ok()).unwrap_or_default()
+}
+
+fn offset(at: u128, start: u128) -> String {
+    format!("+{}", duration(at.saturating_sub(start)))
+}
+
+fn duration(ns: u128) -> String {
+    match ns {
+        0..1_000 => format!("{ns} ns"),
+        1_000..1_000_000 => format!("{:.1} µs", ns as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} ms", ns as f64 / 1e6),
+        _ => format!("{:.2} s", ns as f64 / 1e9),
+    }
+}
+
+fn text(value: &Value) -> String {
+    clean(value.as_str().unwrap_or_default())
+}
+
+/// A value in one line of bounded length.
+fn short(value: &Value) -> String {
+    let full = match value {
+        Value::Null => String::new(),
+        Value::String(s) => s.clone(),
+        other => other.to_string(),
+    };
+    let total = full.chars().count();
+    let mut line = clean(&full);
+    if let Some((at, _)) = line.char_indices().nth(TEXT_LIMIT) {
+        line.truncate(at);
+        let _ = write!(line, "… ({total} characters)");
+    }
+    line
+}
+
+/// Without what a terminal would obey: control characters, and those that turn the
+/// direction of writing around. Line breaks and tabs become spaces.
+fn clean(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars()
+        .map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c })
+        .filter(|c| !c.is_control() && !turns(*c))
+        .collect()
+}
