@@ -1,0 +1,261 @@
+//! Tests over the whole module.
+
+use std::io::Write;
+
+use super::*;
+
+type Attributes = Vec<(String, String)>;
+
+fn run(config: &CaptureConfig, kind: Kind, headers: &[(&str, &str)], body: &[u8]) -> (Attributes, CaptureOutcome) {
+    let mut list = Vec::new();
+    let outcome = capture(config, kind, headers, body, &mut |k, v| list.push((k.to_owned(), v.to_owned())));
+    assert_eq!(outcome.attributes as usize, list.len());
+    (list, outcome)
+}
+
+fn attributes(list: &[(&str, &str)]) -> Attributes {
+    list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+}
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+const JSON: (&str, &str) = ("Content-Type", "application/json; charset=utf-8");
+
+#[test]
+fn kinds_are_numbers() {
+    for number in 1..=7 {
+        assert_eq!(Kind::try_from(number).unwrap() as i32, number);
+    }
+    for number in [0, 8, -1, i32::MAX] {
+        assert_eq!(Kind::try_from(number), Err(UnknownKind(number)));
+    }
+}
+
+#[test]
+fn every_kind_has_its_attributes() {
+    let config = CaptureConfig::default();
+    let keys = [
+        ("multiplayer.http.request.headers", "multiplayer.http.request.body"),
+        ("multiplayer.http.response.headers", "multiplayer.http.response.body"),
+        ("multiplayer.rpc.request.headers", "multiplayer.rpc.request.message"),
+        ("multiplayer.rpc.response.headers", "multiplayer.rpc.response.message"),
+        ("multiplayer.rpc.grpc.request.metadata", "multiplayer.rpc.grpc.request.message"),
+        ("multiplayer.rpc.grpc.response.metadata", "multiplayer.rpc.grpc.response.message"),
+        ("multiplayer.messaging.message.headers", "multiplayer.messaging.message.body"),
+    ];
+    for (number, (headers, body)) in (1..).zip(keys) {
+        let (list, _) = run(&config, Kind::try_from(number).unwrap(), &[("a", "b")], br#"{"pin":1}"#);
+        assert_eq!(list, attributes(&[(headers, r#"{"a":"b"}"#), (body, r#"{"pin":"***MASKED***"}"#)]));
+    }
+}
+
+#[test]
+fn headers_are_one_object_masked_and_grouped() {
+    let config = CaptureConfig::default();
+    let headers = [
+        ("Host", "h"),
+        ("AUTHORIZATION", "Bearer x"),
+        ("Accept", "a"),
+        ("accept", "b \"q\"\t\u{1}"),
+        ("Set-Cookie", "a=1; Path=/"),
+        ("set-cookie", "b=2"),
+    ];
+    let (list, outcome) = run(&config, Kind::HttpRequest, &headers, b"");
+    assert_eq!(list.len(), 1);
+    assert_eq!(
+        list[0].1,
+        r#"{"Host":"h","AUTHORIZATION":"***MASKED***","Accept":["a","b \"q\"\t\u0001"],"Set-Cookie":["a=***MASKED***; Path=/","b=***MASKED***"]}"#
+    );
+    serde_json::from_str::<serde_json::Value>(&list[0].1).unwrap();
+    assert_eq!(outcome.fields_masked, 3);
+}
+
+#[test]
+fn headers_are_filtered_in_any_case() {
+    let headers = [("Accept", "a"), ("X-Trace", "t"), ("Host", "h")];
+    let config = CaptureConfig {
+        headers_to_include: vec!["accept".into(), "x-trace".into()],
+        headers_to_exclude: vec!["X-TRACE".into()],
+        ..CaptureConfig::default()
+    };
+    let (list, _) = run(&config, Kind::HttpRequest, &headers, b"");
+    assert_eq!(list, attributes(&[("multiplayer.http.request.headers", r#"{"Accept":"a"}"#)]));
+    let config = CaptureConfig { headers_to_include: vec!["none".into()], ..CaptureConfig::default() };
+    assert!(run(&config, Kind::HttpRequest, &headers, b"").0.is_empty());
+    // An excluded content type still says what the body is.
+    let config = CaptureConfig { headers_to_exclude: vec!["content-type".into()], ..CaptureConfig::default() };
+    let (list, _) = run(&config, Kind::HttpRequest, &[("content-type", "image/png")], b"abc");
+    assert_eq!(list, attributes(&[("multiplayer.http.request.body", "[image/png, 3 bytes, not captured: binary]")]));
+}
+
+#[test]
+fn headers_are_bounded() {
+    let config = CaptureConfig::default();
+    let long = "x".repeat(20_000);
+    let (list, _) = run(&config, Kind::HttpRequest, &[("A", &long)], b"");
+    assert_eq!(list[0].1, r#"{"A":"[text/plain, 20000 bytes, not captured: too large]"}"#);
+    let name = |i: usize| format!("h{i}");
+    let many: Vec<(String, String)> = (0..5000).map(|i| (name(i), "v".repeat(100))).collect();
+    let mut list = Vec::new();
+    let outcome = capture(&config, Kind::HttpRequest, &many, b"", &mut |k, v| list.push((k.to_owned(), v.to_owned())));
+    assert!(list[0].1.len() < 70_000);
+    serde_json::from_str::<serde_json::Value>(&list[0].1).unwrap();
+    assert_eq!(list[1], ("multiplayer.http.request.headers.truncated".to_owned(), "true".to_owned()));
+    assert_eq!(outcome.truncated, 1);
+}
+
+#[test]
+fn switches_are_heeded() {
+    let config = CaptureConfig { capture_body: false, ..CaptureConfig::default() };
+    assert_eq!(run(&config, Kind::HttpRequest, &[JSON], b"{}").0.len(), 1);
+    let config = CaptureConfig { capture_headers: false, ..CaptureConfig::default() };
+    assert_eq!(run(&config, Kind::HttpRequest, &[JSON], b"{}").0.len(), 1);
+    assert_eq!(run(&config, Kind::HttpRequest, &[], b"").0.len(), 0);
+}
+
+#[test]
+fn a_long_body_is_cut_after_masking_and_told() {
+    let config = CaptureConfig { max_payload_bytes: 30, ..CaptureConfig::default() };
+    let body = r#"{"a":"0123456789","password":"s3cr3t","b":1}"#;
+    let (list, outcome) = run(&config, Kind::HttpRequest, &[], body.as_bytes());
+    assert_eq!(
+        list,
+        attributes(&[
+            // The placeholder would not fit whole.
+            ("multiplayer.http.request.body", r#"{"a":"0123456789","password":""#),
+            ("multiplayer.http.request.body.truncated", "true"),
+            ("multiplayer.http.request.body.size", "44"),
+        ])
+    );
+    assert_eq!(outcome.truncated, 1);
+}
+
+#[test]
+fn no_limit_cuts_a_character_or_a_placeholder() {
+    let body = r#"{"ключ":"значение","password":"x","pin":2,"z":"é"}"#;
+    let whole = mask::mask_body(&Rules::default(), None, body.as_bytes()).text;
+    for max in 0..=whole.len() + 2 {
+        let config = CaptureConfig { max_payload_bytes: max, ..CaptureConfig::default() };
+        let (list, _) = run(&config, Kind::Message, &[], body.as_bytes());
+        let shown = &list[0].1;
+        assert!(shown.len() <= max && whole.starts_with(shown.as_str()));
+        let rest = shown.replace(PLACEHOLDER, "");
+        assert!(!rest.contains('*'), "{shown}");
+        assert_eq!(list.len() == 1, shown.len() == whole.len());
+    }
+}
+
+#[test]
+fn a_huge_body_is_looked_at_up_to_the_bound() {
+    let config = CaptureConfig::default();
+    let mut body = br#"{"password":"s3cr3t","data":""#.to_vec();
+    body.resize(50_000_000, b'x');
+    let (list, outcome) = run(&config, Kind::HttpResponse, &[JSON], &body);
+    assert!(list[1]
+        .1
+        .starts_with(r#"{"password":"***MASKED***","data": [application/json, 50000000 bytes, not captured"#));
+    assert_eq!(list[3], ("multiplayer.http.response.body.size".to_owned(), "50000000".to_owned()));
+    assert_eq!((outcome.truncated, outcome.masked_whole), (1, 0));
+    let items = format!("[{}1]", "{\"pin\":1,\"a\":2},".repeat(100_000));
+    let (list, _) = run(&config, Kind::HttpResponse, &[JSON], items.as_bytes());
+    assert!(list[1].1.len() <= DEFAULT_MAX_PAYLOAD_BYTES && list[1].1.len() > DEFAULT_MAX_PAYLOAD_BYTES - 50);
+    assert_eq!(list[3].1, items.len().to_string());
+}
+
+#[test]
+fn encoded_bodies_are_decoded_or_described() {
+    let config = CaptureConfig::default();
+    let body = gzip(br#"{"password":"s3cr3t","a":1}"#);
+    let gzipped = ("Content-Encoding", "gzip");
+    let shown = |config: &CaptureConfig, headers: &[(&str, &str)], body: &[u8]| {
+        run(config, Kind::HttpResponse, headers, body).0.into_iter().find(|(k, _)| k.ends_with(".body")).unwrap().1
+    };
+    assert_eq!(shown(&config, &[JSON, gzipped], &body), r#"{"password":"***MASKED***","a":1}"#);
+    let off = CaptureConfig { decompress: false, ..CaptureConfig::default() };
+    let note = |reason: &str, size: usize| format!("[application/json, {size} bytes, not captured: {reason}]");
+    assert_eq!(shown(&off, &[JSON, gzipped], &body), note("content encoding", body.len()));
+    assert_eq!(shown(&config, &[JSON, ("Content-Encoding", "br")], b"abc"), note("content encoding", 3));
+    assert_eq!(shown(&config, &[JSON, gzipped, gzipped], &body), note("content encoding", body.len()));
+    assert_eq!(shown(&config, &[JSON, gzipped], b"plain"), note("encoded data broken", 5));
+    let bomb = gzip(&vec![b' '; 30_000_000]);
+    assert_eq!(shown(&config, &[JSON, gzipped], &bomb), note("compression ratio", bomb.len()));
+    // Compressed and not said so: binary.
+    assert_eq!(shown(&config, &[], &body), format!("[unknown type, {} bytes, not captured: binary]", body.len()));
+}
+
+#[test]
+fn grpc_messages_are_described_unless_they_are_json() {
+    let config = CaptureConfig::default();
+    let (list, outcome) = run(&config, Kind::GrpcRequest, &[], b"\x0a\x05hello");
+    let note = "[application/grpc, 7 bytes, not captured: binary]";
+    assert_eq!(list, attributes(&[("multiplayer.rpc.grpc.request.message", note)]));
+    assert_eq!(outcome.masked_whole, 1);
+    // Valid UTF-8 is not text.
+    let (list, _) = run(&config, Kind::GrpcResponse, &[], b"\n hello there my friend, how are you");
+    assert!(list[0].1.ends_with("not captured: binary]"));
+}
+
+#[test]
+fn a_callback_replaces_the_masking_and_its_failure_is_counted() {
+    let config = CaptureConfig {
+        custom: Some(Arc::new(|_: &str, body: &[u8]| (body != b"bad").then(|| b"mine".to_vec()))),
+        ..CaptureConfig::default()
+    };
+    assert_eq!(run(&config, Kind::Message, &[], b"x").0[0].1, "mine");
+    let (list, outcome) = run(&config, Kind::Message, &[], b"bad");
+    assert_eq!(list[0].1, PLACEHOLDER);
+    assert_eq!((outcome.callback_failures, outcome.masked_whole), (1, 1));
+}
+
+#[test]
+fn any_chunking_gives_the_same_attributes() {
+    let config = CaptureConfig { max_payload_bytes: 60, ..CaptureConfig::default() };
+    let body = r#"{"name":"né","password":"s3cr3t","list":[{"pin":1},"tail"],"more":"text that is cut"}"#.as_bytes();
+    let (whole, outcome) = run(&config, Kind::HttpRequest, &[JSON, ("Cookie", "a=b")], body);
+    for first in 0..=body.len() {
+        for second in [first, body.len().min(first + 1), body.len().min(first + 7)] {
+            let mut stream = Stream::begin(&config, Kind::HttpRequest);
+            stream.header(b"Content-Type", JSON.1.as_bytes()).unwrap();
+            stream.header(b"Cookie", b"a=b").unwrap();
+            for chunk in [&body[..first], &body[first..second], &body[second..]] {
+                stream.body(chunk);
+            }
+            let mut list = Vec::new();
+            assert_eq!(stream.end(&config, &mut |k, v| list.push((k.to_owned(), v.to_owned()))), outcome);
+            assert_eq!(list, whole);
+        }
+    }
+}
+
+#[test]
+fn a_stream_is_bounded_and_counts_on() {
+    let config = CaptureConfig { max_payload_bytes: 100, ..CaptureConfig::default() };
+    let mut stream = Stream::begin(&config, Kind::HttpRequest);
+    stream.header(b"content-type", b"text/plain").unwrap();
+    for _ in 0..1000 {
+        stream.body(&[b'a'; 1000]);
+    }
+    assert!(stream.held() <= 2 * config.keep_limit());
+    let mut list = Vec::new();
+    let outcome = stream.end(&config, &mut |k, v| list.push((k.to_owned(), v.to_owned())));
+    // One endless word might be a token: nothing of it is shown.
+    assert_eq!(list[1].1, "[text/plain, 1000000 bytes, not captured: cut]");
+    assert_eq!(outcome.masked_whole, 1);
+}
+
+#[test]
+fn a_stream_refuses_bad_headers_without_repeating_them() {
+    let mut stream = Stream::begin(&CaptureConfig::default(), Kind::HttpRequest);
+    for name in [&b""[..], b"a b", b"s3cr3t\n"] {
+        // A line's end is trimmed like any blank.
+        if let Err(e) = stream.header(name, b"v") {
+            assert!(!e.to_string().contains("s3cr3t"));
+        }
+    }
+    let refused = (0..2000).filter(|_| stream.header(b"a", b"b").is_err()).count();
+    assert!(refused >= 999);
+}

@@ -1,0 +1,409 @@
+//! What never leaves the process.
+//!
+//! One engine for bodies, headers and free text, with no use of the rest of the crate: bytes in, text out.
+//! It is on by default and fails closed: what is not understood is replaced by a note of type and size
+//! ([`describe`]), never passed on. Errors and notes hold no piece of the content.
+//!
+//! docs/masking.md lists what is masked and how names match.
+
+mod events;
+mod form;
+mod header;
+mod json;
+mod multipart;
+mod names;
+mod note;
+mod percent;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::borrow::Cow;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+use json::Rewritten;
+use names::{NameSet, Place};
+
+/// What stands in place of a masked value. In JSON it is a string, whatever type the value had.
+pub const PLACEHOLDER: &str = "***MASKED***";
+
+/// A user's own masking of bodies, in place of the built-in one: gets the content type (`""` when there is
+/// none) and the body, returns the text to keep. `None`, text that is not UTF-8, or a panic masks the body whole.
+pub type Custom = dyn Fn(&str, &[u8]) -> Option<Vec<u8>> + Send + Sync;
+
+/// What the user may set; the default is what a recorder should do when nobody set anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RulesConfig {
+    /// Mask bodies. When false, text passes as it is; binary content is still described.
+    pub mask_body: bool,
+    /// Mask header values. When false, they pass as they are.
+    pub mask_headers: bool,
+    /// Names of body fields in addition to the default list; they match by words, anywhere in a name.
+    pub body_fields: Vec<String>,
+    /// Names of headers in addition to the default list; they match as a whole, in any case.
+    pub header_names: Vec<String>,
+}
+
+impl Default for RulesConfig {
+    fn default() -> Self {
+        RulesConfig { mask_body: true, mask_headers: true, body_fields: Vec::new(), header_names: Vec::new() }
+    }
+}
+
+/// The compiled rules: built once at init, read by every thread.
+#[derive(Clone)]
+pub struct Rules {
+    mask_body: bool,
+    mask_headers: bool,
+    fields: NameSet,
+    headers: NameSet,
+}
+
+impl Rules {
+    /// The default lists and what the user added.
+    pub fn new(config: &RulesConfig) -> Self {
+        Rules {
+            mask_body: config.mask_body,
+            mask_headers: config.mask_headers,
+            fields: NameSet::body(config.body_fields.iter().map(String::as_str)),
+            headers: NameSet::whole(
+                header::DEFAULTS.iter().copied().chain(config.header_names.iter().map(String::as_str)),
+            ),
+        }
+    }
+
+    /// Whether bodies are masked.
+    pub fn masks_body(&self) -> bool {
+        self.mask_body
+    }
+
+    /// Whether header values are masked.
+    pub fn masks_headers(&self) -> bool {
+        self.mask_headers
+    }
+
+    /// Would a body field of this name be masked? (The bare name `key` is told from a pair's name only in its
+    /// object; here it counts as sensitive.)
+    pub fn is_sensitive_field(&self, name: &str) -> bool {
+        self.fields.ask(name, Place::Field, &mut names::Words::default()) != names::Hit::No
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Rules::new(&RulesConfig::default())
+    }
+}
+
+impl std::fmt::Debug for Rules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rules")
+            .field("mask_body", &self.mask_body)
+            .field("mask_headers", &self.mask_headers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A body as it arrived, or as much of it as was kept.
+#[derive(Clone, Debug)]
+pub struct Body<'a> {
+    content_type: Option<&'a str>,
+    essence: String,
+    bytes: &'a [u8],
+    size: u64,
+    cut: bool,
+}
+
+impl<'a> Body<'a> {
+    /// A whole body.
+    pub fn new(content_type: Option<&'a str>, bytes: &'a [u8]) -> Self {
+        Body { content_type, essence: essence(content_type.unwrap_or("")), bytes, size: bytes.len() as u64, cut: false }
+    }
+
+    /// The beginning of a body that is `size` bytes long: masked up to the cut.
+    pub fn beginning(content_type: Option<&'a str>, bytes: &'a [u8], size: u64) -> Self {
+        Body { cut: true, size, ..Body::new(content_type, bytes) }
+    }
+
+    /// The size that notes tell, when it is not the length of the bytes (a decoded body).
+    #[must_use]
+    pub fn with_size(mut self, size: u64) -> Self {
+        self.size = size;
+        self
+    }
+
+    /// Is this only the beginning?
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    fn described(&self, reason: &str) -> Masked {
+        describe(&self.essence, self.size, reason)
+    }
+}
+
+/// What may leave the process in place of a body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Masked {
+    /// The text to keep.
+    pub text: String,
+    /// Nothing of the content is in the text: it is a note, or the placeholder.
+    pub whole: bool,
+    /// How many values were replaced.
+    pub fields_masked: u32,
+    /// The user's callback gave no usable answer.
+    pub failed_callback: bool,
+}
+
+impl Masked {
+    fn text(text: String) -> Self {
+        Masked { text, ..Masked::default() }
+    }
+}
+
+/// The note that stands for content which is not shown:
+/// `[application/octet-stream, 1234 bytes, not captured: binary]`.
+pub fn describe(content_type: &str, size: u64, reason: &str) -> Masked {
+    Masked { text: note::whole(&essence(content_type), size, reason), whole: true, ..Masked::default() }
+}
+
+/// Masks a whole body of this content type (`None`: it is guessed from the content).
+pub fn mask_body(rules: &Rules, content_type: Option<&str>, body: &[u8]) -> Masked {
+    mask_content(rules, None, &Body::new(content_type, body))
+}
+
+/// Masks a body or the beginning of one, with the user's callback in place of the built-in masking if there is one.
+/// A callback is given whole bodies only: nobody's parser can be trusted with half a body.
+pub fn mask_content(rules: &Rules, custom: Option<&Custom>, body: &Body<'_>) -> Masked {
+    if body.bytes.is_empty() && !body.cut {
+        return Masked::default();
+    }
+    if !rules.mask_body {
+        return match text_of(body) {
+            Ok(text) if !is_binary(text) => Masked::text(text.to_owned()),
+            _ => body.described("binary"),
+        };
+    }
+    match custom {
+        Some(_) if body.cut => body.described("too large for the masking callback"),
+        Some(custom) => call(custom, body),
+        None => built_in(rules, body),
+    }
+}
+
+/// Masks one header's (or metadata entry's) value.
+pub fn mask_header_value<'a>(rules: &Rules, name: &str, value: &'a str) -> Cow<'a, str> {
+    if rules.mask_headers {
+        header::mask(rules, name, value)
+    } else {
+        Cow::Borrowed(value)
+    }
+}
+
+/// Masks secrets in free text (exception messages and the like): by their form, and after sensitive names.
+pub fn mask_text<'a>(rules: &Rules, text: &'a str) -> Cow<'a, str> {
+    if !rules.mask_body {
+        return Cow::Borrowed(text);
+    }
+    match json::clean_string(rules, text, 0) {
+        Some((clean, _)) => Cow::Owned(clean),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// Writes text as the inside of a JSON string.
+pub fn escape_json(text: &str, out: &mut String) {
+    json::escape(text, out);
+}
+
+fn call(custom: &Custom, body: &Body<'_>) -> Masked {
+    let answer = catch_unwind(AssertUnwindSafe(|| custom(body.content_type.unwrap_or(""), body.bytes)));
+    let text = match answer {
+        Ok(answer) => answer.and_then(|bytes| String::from_utf8(bytes).ok()),
+        Err(payload) => {
+            // What was thrown may itself throw when it is dropped.
+            let dropped = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+            if let Err(second) = dropped {
+                std::mem::forget(second);
+            }
+            None
+        }
+    };
+    match text {
+        Some(text) => Masked::text(text),
+        None => Masked { text: PLACEHOLDER.to_owned(), whole: true, fields_masked: 1, failed_callback: true },
+    }
+}
+
+/// What to do with a declared type.
+enum Kind {
+    /// No type: guess.
+    Undeclared,
+    Json,
+    Form,
+    Multipart,
+    Text,
+    Events,
+    /// XML and HTML: not understood yet.
+    Markup,
+    /// Understood as JSON or not at all, for this reason.
+    Other(&'static str),
+}
+
+fn kind_of(essence: &str) -> Kind {
+    if essence.is_empty() {
+        return Kind::Undeclared;
+    }
+    if essence.ends_with("+json") {
+        return Kind::Json;
+    }
+    if essence.ends_with("+xml") {
+        return Kind::Markup;
+    }
+    match essence {
+        "application/json"
+        | "text/json"
+        | "application/x-json"
+        | "application/x-ndjson"
+        | "application/ndjson"
+        | "application/jsonl"
+        | "application/json-lines"
+        | "application/jsonlines"
+        | "application/json-seq"
+        | "application/csp-report"
+        | "text/x-json" => Kind::Json,
+        "application/x-www-form-urlencoded" => Kind::Form,
+        "text/event-stream" => Kind::Events,
+        "text/html" | "text/xml" | "application/xml" | "application/xhtml" => Kind::Markup,
+        // A column's or a block's name stands far from its values.
+        "text/csv" | "text/tab-separated-values" => Kind::Other("table"),
+        "text/yaml" | "text/x-yaml" | "text/vnd.yaml" | "text/toml" => Kind::Other("unknown type"),
+        "application/graphql" | "application/javascript" | "application/x-javascript" => Kind::Text,
+        "application/octet-stream"
+        | "application/pdf"
+        | "application/zip"
+        | "application/gzip"
+        | "application/wasm" => Kind::Other("binary"),
+        _ => {
+            let (class, sub) = essence.split_once('/').unwrap_or((essence, ""));
+            match class {
+                "text" => Kind::Text,
+                "multipart" => Kind::Multipart,
+                "image" | "audio" | "video" | "font" | "model" => Kind::Other("binary"),
+                _ if sub.starts_with("grpc")
+                    || ["protobuf", "msgpack", "cbor", "avro", "thrift"].iter().any(|s| sub.contains(s)) =>
+                {
+                    Kind::Other("binary")
+                }
+                _ => Kind::Other("unknown type"),
+            }
+        }
+    }
+}
+
+fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
+    let kind = kind_of(&body.essence);
+    if let Kind::Multipart = kind {
+        let boundary = multipart::parameter(body.content_type.unwrap_or(""), "boundary").unwrap_or_default();
+        return multipart::mask(rules, &boundary, body).unwrap_or_else(|| body.described("malformed"));
+    }
+    let text = match text_of(body) {
+        Ok(text) => text,
+        Err(reason) => {
+            return body.described(match kind {
+                Kind::Other("unknown type") | Kind::Undeclared => "binary",
+                Kind::Other(reason) => reason,
+                _ => reason,
+            })
+        }
+    };
+    match kind {
+        Kind::Json => kept(body, json::mask(rules, text, body.cut, 0)),
+        Kind::Form if json::looks_like(text) => kept(body, json::mask(rules, text, body.cut, 0)),
+        Kind::Form => kept(body, form::mask(rules, text, body.cut)),
+        Kind::Events => kept(body, events::mask(rules, text, body.cut)),
+        Kind::Text | Kind::Undeclared => free_text(rules, body, text),
+        Kind::Markup => body.described("markup"),
+        Kind::Multipart => body.described("malformed"),
+        Kind::Other(reason) => {
+            // Mislabelled JSON is common, and can be told for certain when it is whole.
+            if json::looks_like(text) {
+                let rewritten = json::mask(rules, text, body.cut, 0);
+                if rewritten.broke_at.is_none() {
+                    return kept(body, rewritten);
+                }
+            }
+            body.described(reason)
+        }
+    }
+}
+
+/// Text that is declared as such, or not declared at all.
+fn free_text(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
+    if is_binary(text) {
+        return body.described("binary");
+    }
+    let trimmed = text.trim_start();
+    if json::looks_like(text) {
+        return kept(body, json::mask(rules, text, body.cut, 0));
+    }
+    let mut lead = trimmed.chars();
+    if lead.next() == Some('<') && lead.next().is_some_and(|c| c.is_alphabetic() || matches!(c, '!' | '?' | '/' | '_'))
+    {
+        return body.described("markup");
+    }
+    if form::looks_like(text) {
+        return kept(body, form::mask(rules, text, body.cut));
+    }
+    let kept_text = if body.cut { text::without_last_token(text) } else { text };
+    let (clean, fields) = json::clean_string(rules, kept_text, 0).unwrap_or_else(|| (kept_text.to_owned(), 0));
+    kept(body, Rewritten { text: clean, fields, broke_at: body.cut.then_some(kept_text.len()) })
+}
+
+/// What was kept of a body, with a note where it breaks off.
+fn kept(body: &Body<'_>, rewritten: Rewritten) -> Masked {
+    let Rewritten { mut text, fields, broke_at } = rewritten;
+    if let Some(at) = broke_at {
+        let reason = if body.cut { "cut" } else { "malformed" };
+        if text.trim().is_empty() {
+            return body.described(reason);
+        }
+        text.push(' ');
+        text.push_str(&note::from(&body.essence, body.size, at, reason));
+    }
+    Masked { fields_masked: fields, ..Masked::text(text) }
+}
+
+/// The body as text, without a byte order mark; of a cut body what is whole. The error is the reason for the note.
+fn text_of<'a>(body: &Body<'a>) -> Result<&'a str, &'static str> {
+    let text = match std::str::from_utf8(body.bytes) {
+        Ok(text) => text,
+        Err(e) if body.cut && e.error_len().is_none() => {
+            let valid = body.bytes.get(..e.valid_up_to()).unwrap_or(&[]);
+            std::str::from_utf8(valid).map_err(|_| "not utf-8")?
+        }
+        Err(_) => return Err("not utf-8"),
+    };
+    let charset =
+        body.content_type.and_then(|t| multipart::parameter(t, "charset")).unwrap_or_default().to_ascii_lowercase();
+    let readable = match charset.as_str() {
+        "" | "utf-8" | "utf8" | "us-ascii" | "ascii" => true,
+        // In these, the bytes below 128 mean what they mean in UTF-8.
+        c if c.starts_with("iso-8859-") || c.starts_with("windows-125") || c == "latin1" => text.is_ascii(),
+        _ => false,
+    };
+    if !readable {
+        return Err("charset");
+    }
+    Ok(text.strip_prefix('\u{FEFF}').unwrap_or(text))
+}
+
+/// Control characters that no text has.
+fn is_binary(text: &str) -> bool {
+    text.bytes().any(|b| b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B | 0x1E) || b == 0x7F)
+}
+
+/// `Text/HTML; charset=x` → `text/html`.
+fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
+}

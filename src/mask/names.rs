@@ -1,0 +1,570 @@
+//! Which names are sensitive: names are cut into words and compared by words, never by substring.
+//!
+//! A name becomes lower-case words (`X-API-Key` → `x api key`, `accessToken` → `access token`), and a
+//! list entry matches a run of whole words whose letters together are the entry's letters. So `PassWord`,
+//! `pass_word` and `password` are one name, `apikey` and `API_KEY` too, while `author` is not `auth`.
+
+use std::collections::HashMap;
+
+/// Where in the name the entry must stand.
+const ANY: u8 = 1;
+/// The entry must be the end of the name (digits after it do not count): `user_pass`, not `pass_rate`.
+const END: u8 = 2;
+/// The entry must be the whole name.
+const WHOLE: u8 = 4;
+/// As `WHOLE`, and only for form fields and URL parameters, where the name means one thing.
+const PARAM: u8 = 8;
+/// Not a secret: a hit inside these words does not count.
+const EXCEPT: u8 = 16;
+/// The bare name `key`: a secret, unless its object also has a value (then it is the pair's name).
+const KEY: u8 = 32;
+/// Added by the user: matches anywhere and no exception applies.
+const USER: u8 = 64;
+
+/// The default list. docs/masking.md gives the reason for each group.
+const DEFAULTS: &[(u8, &str)] = &[
+    // Passwords.
+    (ANY, "password|passwords|passwd|passwds|pwd|pwds|psw|pswd|passphrase|passcode|passkey"),
+    (END, "pass"),
+    (ANY, "pass hash|pass salt|pass key"),
+    // Tokens, sessions and everything that stands in for a login.
+    (ANY, "token|tokens|jwt|jwts|bearer|authorization|credential|credentials|creds|csrf|xsrf"),
+    (ANY, "jsessionid|phpsessid|session id|session ids|sess id|session key|session cookie|session secret"),
+    (END, "auth|oauth|oauth 2|cookie|cookies|sid|signature|sig"),
+    (ANY, "auth key|auth code|auth hash|auth header|auth data|auth string|auth cookie|auth secret|auth signature"),
+    (ANY, "authorization code|code verifier|device code|user code|id assertion|client assertion|saml response|saml assertion"),
+    (PARAM, "code|session|ticket|assertion|state token"),
+    // Keys and secrets.
+    (ANY, "secret|secrets|api key|api keys|api secret|app key|app secret|access key|access keys|account key|private key|private keys"),
+    (ANY, "public key|encryption key|decryption key|signing key|master key|shared key|license key|licence key|ssh key|consumer key"),
+    (ANY, "subscription key|functions key|storage key|service key|client key|hmac key|aes key|rsa key|connection string|conn str|seed phrase|recovery phrase|mnemonic|keystore"),
+    (KEY, "key"),
+    // One-time codes and second factors.
+    (ANY, "otp|otps|totp|hotp|one time code|one time password|2fa code|tfa code|mfa code|otp code|sms code|verification code|security code"),
+    (ANY, "confirmation code|activation code|backup code|backup codes|recovery code|recovery codes|reset code|pin code|pin number|pin hash|pin block|mfa secret"),
+    (END, "pin|mfa|2fa"),
+    (ANY, "security question|security answer|secret question|secret answer|maiden name"),
+    // Cards and bank accounts.
+    (ANY, "credit card|credit cards|debit card|card number|card numbers|card num|card no|cc number|cc num|cc no|ccn|cvv|cvc|cvn|csc|card code|card pin"),
+    (WHOLE, "pan|cc"),
+    (ANY, "iban|ibans|account number|account numbers|account no|acct number|acct no|acct num|bank account|bank accounts|routing number|sort code|swift code|bic code"),
+    (END, "routing|bic"),
+    (WHOLE, "swift"),
+    // Official identities.
+    (ANY, "ssn|ssns|social security|social insurance|tax id|tax number|taxpayer id|passport|passports|national id|national insurance|identity number|id number"),
+    (ANY, "driver license|drivers license|driver licence|drivers licence|driving license|driving licence|license number|licence number"),
+    (WHOLE, "sin|tin|nin"),
+    // Personal data that the peers mask.
+    (END, "email|emails|mail address|phone|phones|telephone|telephones|cellphone|msisdn|dob|birthday|address|addresses"),
+    (ANY, "email address|email addresses|phone number|phone numbers|mobile number|mobile phone|cell number|telephone number|date of birth|birth date|birthdate"),
+    (ANY, "street address|home address|billing address|shipping address|mailing address|postal address|delivery address|address line|address lines"),
+    (WHOLE, "tel|mobile"),
+    // Words above that are harmless beside these.
+    (EXCEPT, "token type|token types|token count|token counts|token limit|token limits|token usage|token endpoint|token url|token uri|token index"),
+    (EXCEPT, "max tokens|min tokens|total tokens|prompt tokens|completion tokens|input tokens|output tokens|reasoning tokens|cached tokens|num tokens|tokens used"),
+    (EXCEPT, "authorization url|authorization uri|authorization endpoint|authorization server|allow credentials|password policy|secret name"),
+    (EXCEPT, "ip address|ip addresses|ipv4 address|ipv6 address|mac address|mac addresses|host address|bind address|listen address|server address|memory address|base address"),
+];
+
+/// Parts that are looked for inside a single word, for names written together: `userpassword`.
+/// Only letters that stand in no ordinary English word are here.
+const PARTS: &[&str] = &[
+    "password",
+    "passwd",
+    "passphrase",
+    "passcode",
+    "apikey",
+    "secretkey",
+    "privatekey",
+    "accesskey",
+    "accesstoken",
+    "authtoken",
+    "creditcard",
+    "cardnumber",
+    "credential",
+    "sessionid",
+    "clientsecret",
+    "phonenumber",
+    "emailaddress",
+    "accountnumber",
+];
+
+/// The same at the end of a word: `csrftoken`, `appsecret`, `dbpwd`, `phpsessid`.
+const SUFFIXES: &[&str] = &["token", "secret", "pwd", "sessid", "csrf", "xsrf"];
+
+/// The answer about one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hit {
+    /// Nothing sensitive.
+    No,
+    /// The bare word `key`: see [`KEY`].
+    Key,
+    /// Sensitive.
+    Yes,
+}
+
+/// What kind of name is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A member of a JSON object, an XML element, a multipart field, a word in text.
+    Field,
+    /// A form field or a URL parameter.
+    Param,
+}
+
+/// A name cut into words; kept by the caller so that asking allocates nothing.
+#[derive(Default)]
+pub(super) struct Words {
+    /// All words' letters, joined.
+    joined: String,
+    /// Where each word ends in `joined`.
+    ends: Vec<usize>,
+    /// Scratch: runs that hit, and runs that are exceptions, as (first word, last word).
+    hits: Vec<(usize, usize)>,
+    excepted: Vec<(usize, usize)>,
+}
+
+impl Words {
+    /// The letters of the last name asked about, without what separates words.
+    pub(super) fn joined(&self) -> &str {
+        &self.joined
+    }
+
+    fn fill(&mut self, name: &str) {
+        #[derive(Clone, Copy, PartialEq)]
+        enum Class {
+            Gap,
+            Lower,
+            Upper,
+            Digit,
+        }
+        self.joined.clear();
+        self.ends.clear();
+        let mut last = Class::Gap;
+        let mut upper_run = 0usize;
+        for raw in name.chars() {
+            let c = fold(raw);
+            if is_invisible(c) {
+                continue;
+            }
+            let class = if c.is_numeric() {
+                Class::Digit
+            } else if c.is_uppercase() {
+                Class::Upper
+            } else if c.is_alphabetic() {
+                Class::Lower
+            } else {
+                Class::Gap
+            };
+            let at = self.joined.len();
+            match (last, class) {
+                // The end of a word.
+                (_, Class::Gap) if at > self.last_end() => self.ends.push(at),
+                // `APIKey`: the last capital belongs to the word that the small letter goes on with.
+                (Class::Upper, Class::Lower) if upper_run > 1 => {
+                    let before = self.joined.char_indices().next_back().map_or(0, |(i, _)| i);
+                    if before > self.last_end() {
+                        self.ends.push(before);
+                    }
+                }
+                (Class::Gap, _) | (Class::Upper, Class::Lower) => {}
+                (a, b) if a != b => self.ends.push(at),
+                _ => {}
+            }
+            upper_run = if class == Class::Upper { upper_run + 1 } else { 0 };
+            if class != Class::Gap {
+                self.joined.extend(c.to_lowercase().filter(|c| !is_invisible(*c)));
+            }
+            last = class;
+        }
+        if self.joined.len() > self.last_end() {
+            self.ends.push(self.joined.len());
+        }
+    }
+
+    fn last_end(&self) -> usize {
+        self.ends.last().copied().unwrap_or(0)
+    }
+}
+
+/// Full-width forms and the few letters that only look like ASCII when lower-cased.
+fn fold(c: char) -> char {
+    match c {
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(c as u32 - 0xFEE0).unwrap_or(c),
+        'ı' => 'i',
+        'ſ' => 's',
+        _ => c,
+    }
+}
+
+/// Characters that a reader does not see and that must not hide a name: soft hyphen, zero-width
+/// characters, combining marks.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}' | '\u{300}'..='\u{36F}')
+}
+
+/// A compiled list of names.
+#[derive(Clone)]
+pub(super) struct NameSet {
+    entries: HashMap<Box<str>, u8>,
+    /// For each first byte, which lengths occur (bit 63: 63 and more): most runs are dismissed here.
+    lengths: Box<[u64; 256]>,
+    longest: usize,
+    /// Whether [`PARTS`] and [`SUFFIXES`] apply.
+    parts: bool,
+}
+
+impl NameSet {
+    /// The default body list and the user's additions.
+    pub(super) fn body<'a>(extra: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut set = Self::empty(true);
+        for (mode, names) in DEFAULTS {
+            for name in names.split('|') {
+                set.add(name, *mode);
+            }
+        }
+        for name in extra {
+            set.add(name, USER);
+        }
+        set
+    }
+
+    /// Whole names only (header lists).
+    pub(super) fn whole<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut set = Self::empty(false);
+        for name in names {
+            set.add(name, WHOLE);
+        }
+        set
+    }
+
+    fn empty(parts: bool) -> Self {
+        NameSet { entries: HashMap::new(), lengths: Box::new([0; 256]), longest: 0, parts }
+    }
+
+    fn add(&mut self, name: &str, mode: u8) {
+        let mut words = Words::default();
+        words.fill(name);
+        let joined = words.joined;
+        let Some(first) = joined.bytes().next() else { return };
+        if let Some(lengths) = self.lengths.get_mut(usize::from(first)) {
+            *lengths |= 1 << joined.len().min(63);
+        }
+        self.longest = self.longest.max(joined.len());
+        *self.entries.entry(joined.into_boxed_str()).or_insert(0) |= mode;
+    }
+
+    fn get(&self, run: &str) -> u8 {
+        let first = run.bytes().next().map_or(0, usize::from);
+        let lengths = self.lengths.get(first).copied().unwrap_or(0);
+        if lengths & (1 << run.len().min(63)) == 0 {
+            return 0;
+        }
+        self.entries.get(run).copied().unwrap_or(0)
+    }
+
+    /// Is this name sensitive? Leaves the name's words in `words`.
+    pub(super) fn ask(&self, name: &str, place: Place, words: &mut Words) -> Hit {
+        if name.contains('%') {
+            if let Some(decoded) = super::percent::decode(name, false) {
+                if decoded != name {
+                    let hit = self.ask_plain(&decoded, place, words);
+                    if hit != Hit::No {
+                        return hit;
+                    }
+                }
+            }
+        }
+        self.ask_plain(name, place, words)
+    }
+
+    fn ask_plain(&self, name: &str, place: Place, words: &mut Words) -> Hit {
+        words.fill(name);
+        self.ask_words(place, words, false)
+    }
+
+    /// For words in running text: only what the phrase ends with counts.
+    pub(super) fn ask_phrase(&self, phrase: &str, words: &mut Words) -> Hit {
+        words.fill(phrase);
+        self.ask_words(Place::Field, words, true)
+    }
+
+    fn ask_words(&self, place: Place, words: &mut Words, end_only: bool) -> Hit {
+        let Words { joined, ends, hits, excepted } = words;
+        hits.clear();
+        excepted.clear();
+        // Digits at the end do not count: `address2`, `email[0]`.
+        let mut last = ends.len();
+        while last > 1 {
+            let start = ends.get(last - 2).copied().unwrap_or(0);
+            let end = ends.get(last - 1).copied().unwrap_or(0);
+            let digits = joined.get(start..end).is_some_and(|w| w.chars().all(char::is_numeric));
+            if !digits {
+                break;
+            }
+            last -= 1;
+        }
+        let mut start = 0usize;
+        for (i, first_end) in ends.iter().enumerate() {
+            if self.parts {
+                let word = joined.get(start..*first_end).unwrap_or("");
+                let ends_phrase = !end_only || i + 1 == last;
+                if word.len() > 5 && ends_phrase && has_part(word) {
+                    hits.push((i, i));
+                }
+            }
+            for (j, end) in ends.iter().enumerate().skip(i) {
+                if end - start > self.longest {
+                    break;
+                }
+                let mode = joined.get(start..*end).map_or(0, |run| self.get(run));
+                if mode == 0 {
+                    continue;
+                }
+                let at_end = j + 1 == ends.len() || j + 1 == last;
+                let whole = i == 0 && at_end;
+                if mode & USER != 0 && (!end_only || at_end) {
+                    return Hit::Yes;
+                }
+                if mode & EXCEPT != 0 {
+                    excepted.push((i, j));
+                }
+                if mode & KEY != 0 && whole {
+                    // Nothing else can hit: it is the whole name.
+                    return Hit::Key;
+                }
+                let hit = (mode & ANY != 0 && (!end_only || at_end))
+                    || (mode & END != 0 && at_end)
+                    || (mode & WHOLE != 0 && whole)
+                    || (mode & PARAM != 0 && whole && place == Place::Param);
+                if hit {
+                    hits.push((i, j));
+                }
+            }
+            start = *first_end;
+        }
+        let covered = |h: &(usize, usize)| excepted.iter().any(|e| e.0 <= h.0 && h.1 <= e.1);
+        if hits.iter().any(|h| !covered(h)) {
+            Hit::Yes
+        } else {
+            Hit::No
+        }
+    }
+}
+
+fn has_part(word: &str) -> bool {
+    PARTS.iter().any(|part| word.contains(part)) || SUFFIXES.iter().any(|suffix| word.ends_with(suffix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(name: &str) -> Hit {
+        NameSet::body([]).ask(name, Place::Field, &mut Words::default())
+    }
+
+    #[test]
+    fn words_are_cut_at_separators_humps_and_digits() {
+        let mut words = Words::default();
+        let mut cut = |name: &str| {
+            words.fill(name);
+            let mut start = 0;
+            let mut list = Vec::new();
+            for end in &words.ends {
+                list.push(words.joined[start..*end].to_string());
+                start = *end;
+            }
+            list.join(" ")
+        };
+        assert_eq!(cut("X-API-Key"), "x api key");
+        assert_eq!(cut("accessToken"), "access token");
+        assert_eq!(cut("APIKey"), "api key");
+        assert_eq!(cut("PassWord"), "pass word");
+        assert_eq!(cut("a[b].c d_e"), "a b c d e");
+        assert_eq!(cut("__x--y__"), "x y");
+        assert_eq!(cut("password1"), "password 1");
+        assert_eq!(cut("ABC"), "abc");
+        assert_eq!(cut("Ａpi＿Ｋey"), "api key");
+        assert_eq!(cut(""), "");
+        assert_eq!(cut("--"), "");
+        assert_eq!(cut("İd"), "id");
+    }
+
+    #[test]
+    fn secrets_are_found_in_any_spelling() {
+        for name in [
+            "password",
+            "user_password",
+            "X-API-Key",
+            "accessToken",
+            "API_KEY",
+            "apikey",
+            "PassWord",
+            "PASSWORD",
+            "new-password-confirmation",
+            "pAsSwOrD",
+            "userpassword",
+            "csrfmiddlewaretoken",
+            "csrftoken",
+            "refreshToken",
+            "secret",
+            "clientSecret",
+            "client_secret",
+            "authorization",
+            "Proxy-Authorization",
+            "sessionId",
+            "privateKey",
+            "creditCard",
+            "card_number",
+            "cvv",
+            "cvv2",
+            "ssn",
+            "pin",
+            "card_pin",
+            "iban",
+            "otp",
+            "phone_number",
+            "phoneNumber",
+            "email",
+            "user[email]",
+            "emails[0]",
+            "e-mail",
+            "address",
+            "address2",
+            "billingAddress",
+            "dob",
+            "passport_number",
+            "cookie",
+            "Set-Cookie",
+            "connect.sid",
+            "auth",
+            "basic_auth",
+            "x-auth",
+            "authToken",
+            "jwt",
+            "pass",
+            "db.pass",
+            "securityCode",
+            "bankAccount",
+            "swift",
+            "bic",
+            "sin",
+            "routingNumber",
+            "licenseKey",
+            "mfa_code",
+            "taxId",
+            "driver_license",
+            "public_key",
+            "encryptionKey",
+            "proxyAuthorization",
+            "date_of_birth",
+            "pass%77ord",
+            "ＰＡＳＳＷＯＲＤ",
+            "pass\u{200B}word",
+            "secrets",
+            "AWS_SECRET_ACCESS_KEY",
+            "__RequestVerificationToken",
+            "oauth2",
+            "X-Hub-Signature-256",
+        ] {
+            assert_eq!(ask(name), Hit::Yes, "{name}");
+        }
+        assert_eq!(ask("key"), Hit::Key);
+        assert_eq!(ask("KEY"), Hit::Key);
+    }
+
+    #[test]
+    fn every_name_of_the_peers_is_found() {
+        for name in "password pass passwd pwd token access_token accessToken refresh_token refreshToken secret api_key \
+            apiKey authorization auth_token authToken jwt session_id sessionId sessionToken client_secret clientSecret \
+            private_key privateKey public_key publicKey key encryption_key encryptionKey credit_card creditCard card_number \
+            cardNumber cvv cvc ssn sin pin security_code securityCode bank_account bankAccount iban swift bic routing_number \
+            routingNumber license_key licenseKey otp mfa_code mfaCode phone_number phoneNumber email address dob tax_id taxId \
+            passport_number passportNumber driver_license driverLicense set-cookie cookie proxyAuthorization"
+            .split_whitespace()
+        {
+            assert_ne!(ask(name), Hit::No, "{name}");
+        }
+    }
+
+    #[test]
+    fn harmless_names_are_left() {
+        for name in [
+            "author",
+            "passenger",
+            "keyboard",
+            "tokenize",
+            "ip_address",
+            "ipAddress",
+            "ipv4Address",
+            "macAddress",
+            "passRate",
+            "pass_count",
+            "compass",
+            "monkey",
+            "primary_key",
+            "keyword",
+            "secretary",
+            "token_type",
+            "max_tokens",
+            "authority",
+            "pinned",
+            "spin",
+            "shipping",
+            "emailVerified",
+            "sinus",
+            "business",
+            "assassin",
+            "addressable",
+            "cookiesEnabled",
+            "hotpot",
+            "idempotency-key",
+            "content-type",
+            "status",
+            "id",
+            "name",
+            "code",
+            "session",
+            "authored_by",
+            "",
+            "…",
+            "Access-Control-Allow-Credentials",
+            "description",
+            "options",
+            "currency",
+            "classPath",
+        ] {
+            assert_eq!(ask(name), Hit::No, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_exception_covers_only_its_own_words() {
+        assert_eq!(ask("password_token_type"), Hit::Yes);
+        assert_eq!(ask("email_ip_address"), Hit::No);
+        assert_eq!(ask("max_tokens_secret"), Hit::Yes);
+    }
+
+    #[test]
+    fn parameters_have_names_of_their_own() {
+        let set = NameSet::body([]);
+        assert_eq!(set.ask("code", Place::Param, &mut Words::default()), Hit::Yes);
+        assert_eq!(set.ask("zip_code", Place::Param, &mut Words::default()), Hit::No);
+    }
+
+    #[test]
+    fn the_users_names_are_added() {
+        let set = NameSet::body(["favourite colour", "token_type"]);
+        let mut words = Words::default();
+        assert_eq!(set.ask("myFavouriteColourCode", Place::Field, &mut words), Hit::Yes);
+        assert_eq!(set.ask("token_type", Place::Field, &mut words), Hit::Yes);
+        assert_eq!(set.ask("colour", Place::Field, &mut words), Hit::No);
+    }
+
+    #[test]
+    fn a_hostile_name_costs_linear_time() {
+        let name = "a_".repeat(20_000);
+        assert_eq!(ask(&name), Hit::No);
+    }
+}

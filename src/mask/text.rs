@@ -1,0 +1,675 @@
+//! Free text: what is secret by its form, or by the name that stands before it.
+//!
+//! One pass over tokens (runs of letters, digits and `_ - . %`). Found are: PEM blocks, JWTs and base64 JSON, tokens of known
+//! make, `Bearer x` and `Basic x`, `key=value` and `key: value` with a sensitive key (quoted or not, also with
+//! escaped quotes), passwords in URLs, card numbers.
+
+use super::names::{Hit, Place, Words};
+use super::{percent, Rules, PLACEHOLDER};
+
+/// Tokens of known make: prefix and the least length of the whole token.
+const MAKES: &[(&str, usize)] = &[
+    ("sk_live_", 16),
+    ("sk_test_", 16),
+    ("rk_live_", 16),
+    ("rk_test_", 16),
+    ("whsec_", 16),
+    ("ghp_", 20),
+    ("gho_", 20),
+    ("ghu_", 20),
+    ("ghs_", 20),
+    ("ghr_", 20),
+    ("github_pat_", 20),
+    ("glpat-", 20),
+    ("xoxb-", 16),
+    ("xoxp-", 16),
+    ("xoxa-", 16),
+    ("xoxs-", 16),
+    ("xoxr-", 16),
+    ("xapp-", 16),
+    ("AKIA", 20),
+    ("ASIA", 20),
+    ("AIza", 35),
+    ("ya29.", 20),
+    ("SG.", 30),
+    ("npm_", 30),
+    ("pypi-", 30),
+    ("sk-", 24),
+    ("shpat_", 20),
+    ("shpss_", 20),
+    ("dop_v1_", 30),
+    ("hf_", 30),
+    ("sq0csp-", 20),
+    ("key-", 36),
+    ("AGE-SECRET-KEY-", 30),
+    ("hvs.", 24),
+];
+/// So many words before a colon may belong to a name: `credit card number: …`.
+const PHRASE_WORDS: usize = 3;
+/// How far back the beginning of a line is looked for.
+const MAX_LEAD: usize = 120;
+/// A user name and password in a URL are looked for in so many bytes.
+const MAX_USERINFO: usize = 2048;
+
+/// Masks secrets in text; `None` when there are none.
+pub(super) fn mask(rules: &Rules, text: &str, place: Place) -> Option<(String, u32)> {
+    mask_encoded(rules, text, place, true)
+}
+
+/// `encoded`: percent-encoded words are looked into (once).
+fn mask_encoded(rules: &Rules, text: &str, place: Place, encoded: bool) -> Option<(String, u32)> {
+    // Shorter than anything that could be told.
+    if text.len() < 4 {
+        return None;
+    }
+    let mut scan = Scan {
+        rules,
+        src: text,
+        bytes: text.as_bytes(),
+        place,
+        encoded,
+        out: String::new(),
+        copied: 0,
+        count: 0,
+        words: Words::default(),
+        recent: [0; PHRASE_WORDS],
+        recent_len: 0,
+        last_end: 0,
+    };
+    scan.run();
+    scan.finish()
+}
+
+/// Is the text as a whole one token that is a secret by its form?
+pub(super) fn secret_token(text: &str) -> bool {
+    text.len() >= 13 && text.bytes().all(is_token) && (is_made(text) || is_jwt(text)) || is_card(text)
+}
+
+/// The beginning of text whose end is unknown: what may be an unfinished token is left out.
+pub(super) fn without_last_token(text: &str) -> &str {
+    let end = text.char_indices().rev().find(|(_, c)| c.is_whitespace()).map_or(0, |(i, c)| i + c.len_utf8());
+    // A card number may be written in groups: `4111 1111 …` is not finished at a space.
+    let kept = text.get(..end).unwrap_or("");
+    kept.trim_end_matches(|c: char| c.is_ascii_digit() || c == ' ' || c == '-')
+}
+
+struct Scan<'a> {
+    rules: &'a Rules,
+    src: &'a str,
+    bytes: &'a [u8],
+    place: Place,
+    encoded: bool,
+    out: String,
+    copied: usize,
+    count: u32,
+    words: Words,
+    /// Where the last tokens of this line began, newest last, and where the last one ended.
+    recent: [usize; PHRASE_WORDS],
+    recent_len: usize,
+    last_end: usize,
+}
+
+fn is_token(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'%') || b >= 0x80
+}
+
+impl Scan<'_> {
+    fn run(&mut self) {
+        let mut at = 0;
+        while let Some(b) = self.bytes.get(at).copied() {
+            at = if b == b'-' && self.at(at).starts_with("-----BEGIN ") {
+                self.pem(at)
+            } else if is_token(b) {
+                self.token(at)
+            } else if b == b':' && self.at(at).starts_with("://") {
+                self.authority(at)
+            } else {
+                at + 1
+            };
+        }
+    }
+
+    fn finish(mut self) -> Option<(String, u32)> {
+        if self.count == 0 {
+            return None;
+        }
+        self.out.push_str(self.src.get(self.copied..).unwrap_or(""));
+        Some((self.out, self.count))
+    }
+
+    fn at(&self, at: usize) -> &str {
+        self.src.get(at..).unwrap_or("")
+    }
+
+    fn slice(&self, start: usize, end: usize) -> &str {
+        self.src.get(start..end).unwrap_or("")
+    }
+
+    /// Replaces a piece; returns its end, where the scan goes on.
+    fn replace(&mut self, start: usize, end: usize) -> usize {
+        if start < end && self.slice(start, end) != PLACEHOLDER {
+            self.out.push_str(self.src.get(self.copied..start).unwrap_or(""));
+            self.out.push_str(PLACEHOLDER);
+            self.copied = end;
+            self.count += 1;
+        }
+        self.recent_len = 0;
+        end
+    }
+
+    fn pem(&mut self, start: usize) -> usize {
+        let rest = self.at(start);
+        let end = match rest.find("-----END ") {
+            Some(tail) => {
+                let after = tail + "-----END ".len();
+                let line = rest.get(after..).and_then(|r| r.find("-----")).map(|i| after + i + 5);
+                line.map_or(self.src.len(), |i| start + i)
+            }
+            None => self.src.len(),
+        };
+        self.replace(start, end)
+    }
+
+    /// `scheme://user:password@host`: at the `:`.
+    fn authority(&mut self, colon: usize) -> usize {
+        let start = colon + 3;
+        let rest = self.at(start);
+        // The last `@` before the path counts: passwords hold `@` more often than hosts do. A password that holds
+        // a `/` or `?` unescaped still lies before an `@` on the same word.
+        let word = rest
+            .char_indices()
+            .find(|(i, c)| *i >= MAX_USERINFO || c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>'))
+            .map_or(rest.len(), |(i, _)| i);
+        let word = rest.get(..word).unwrap_or("");
+        let end = word.find(['/', '?', '#']).unwrap_or(word.len());
+        let plain = word.get(..end).unwrap_or("").rfind('@');
+        let loose = || {
+            // `postgres://u:p/w@host`: only when there is a `user:` that is not `host:port`.
+            let at = word.rfind('@')?;
+            let user = word.get(..end)?;
+            let (_, port) = user.split_once(':')?;
+            (!port.is_empty() && !port.bytes().all(|b| b.is_ascii_digit())).then_some(at)
+        };
+        // `https://jo:pw`, broken off before the `@`: no port looks like that.
+        let broken = || {
+            let (_, port) = word.get(..end)?.split_once(':')?;
+            let odd = !word.starts_with('[') && !port.bytes().all(|b| b.is_ascii_digit());
+            odd.then_some(end)
+        };
+        match plain.or_else(loose).or_else(broken) {
+            Some(at) if at > 0 => self.replace(start, start + at),
+            _ => start,
+        }
+    }
+
+    fn token(&mut self, start: usize) -> usize {
+        let len = self.bytes.get(start..).unwrap_or(&[]).iter().take_while(|b| is_token(**b)).count();
+        let end = start + len;
+        // A secret may begin inside the token: `order-4111…`, `x_eyJ…`.
+        let mut fresh = true;
+        for at in start..end {
+            let b = self.bytes.get(at).copied().unwrap_or(0);
+            if fresh {
+                if b.is_ascii_digit() {
+                    if let Some(card) = self.card(at) {
+                        return self.replace(at, card);
+                    }
+                } else if is_first(b) {
+                    let token = self.slice(at, end);
+                    if is_made(token) || is_jwt(token) {
+                        // Base64 padding and the rest of an odd token go with it.
+                        let rest = self.bytes.get(end..).unwrap_or(&[]).iter();
+                        let tail = rest.take_while(|b| matches!(b, b'=' | b'/' | b'+') || is_token(**b)).count();
+                        return self.replace(at, end + tail);
+                    }
+                }
+            }
+            fresh = !b.is_ascii_alphanumeric() && b < 0x80;
+        }
+        if self.encoded && self.hides(start, end) {
+            return self.replace(start, end);
+        }
+        if let Some(value) = self.scheme(start, end) {
+            return value;
+        }
+        self.remember(start, end);
+        match self.separator(end) {
+            Some((sep, after)) if self.names_secret(start, end, sep) => self.value(start, end, sep, after),
+            _ => end,
+        }
+    }
+
+    /// Does a percent-encoded word hold a secret when it is decoded? (`?q=%7B%22token%22…`)
+    fn hides(&self, start: usize, end: usize) -> bool {
+        let token = self.slice(start, end);
+        if !token.contains('%') {
+            return false;
+        }
+        let Some(decoded) = percent::decode(token, true) else { return false };
+        decoded != token && mask_encoded(self.rules, &decoded, self.place, false).is_some()
+    }
+
+    /// Keeps where this token began, if it follows the last one by a space only.
+    fn remember(&mut self, start: usize, end: usize) {
+        let joined = self.recent_len > 0 && self.slice(self.last_end, start) == " ";
+        if !joined {
+            self.recent_len = 0;
+        }
+        if self.recent_len == PHRASE_WORDS {
+            self.recent.rotate_left(1);
+            self.recent_len -= 1;
+        }
+        if let Some(slot) = self.recent.get_mut(self.recent_len) {
+            *slot = start;
+            self.recent_len += 1;
+        }
+        self.last_end = end;
+    }
+
+    /// `Bearer abc`, `Basic abc=`: the value's end after masking it.
+    fn scheme(&mut self, start: usize, end: usize) -> Option<usize> {
+        let scheme = self.slice(start, end);
+        let bearer = scheme.eq_ignore_ascii_case("bearer");
+        let other =
+            ["basic", "digest", "negotiate", "ntlm", "apikey", "token"].iter().any(|s| scheme.eq_ignore_ascii_case(s));
+        if !bearer && !other {
+            return None;
+        }
+        let rest = self.at(end);
+        let gap = rest.len() - rest.trim_start_matches([' ', '\t']).len();
+        if gap == 0 {
+            return None;
+        }
+        let value = end + gap;
+        let token: &str = self.at(value);
+        let len = token.bytes().take_while(|b| is_token(*b) || matches!(b, b'+' | b'/' | b'=' | b'~' | b':')).count();
+        let token = self.slice(value, value + len);
+        let trimmed = token.trim_end_matches([':', '.']);
+        if trimmed.is_empty() || (bearer && trimmed.starts_with("realm=")) {
+            return None;
+        }
+        // `basic information` is prose; a credential has a digit, padding, or a capital inside.
+        let credential = bearer
+            || (trimmed.len() >= 6
+                && (trimmed.bytes().any(|b| b.is_ascii_digit() || b == b'=')
+                    || trimmed.bytes().skip(1).any(|b| b.is_ascii_uppercase())));
+        if !credential {
+            return None;
+        }
+        Some(self.replace(value, value + len))
+    }
+
+    /// What stands between a name and its value: the sign, and where the value (with its blanks) begins.
+    fn separator(&self, end: usize) -> Option<(u8, usize)> {
+        let mut at = end;
+        // The name's closing quote (also escaped), brackets of `a[password]`, blanks.
+        let mut blanks = 0;
+        while let Some(b) = self.bytes.get(at) {
+            match b {
+                b'"' | b'\'' | b'\\' | b']' | b'`' => at += 1,
+                b' ' | b'\t' if blanks < 16 => {
+                    blanks += 1;
+                    at += 1;
+                }
+                _ => break,
+            }
+        }
+        match self.bytes.get(at)? {
+            b'=' => {
+                // `=>` and `==` too.
+                let more = usize::from(matches!(self.bytes.get(at + 1), Some(b'>' | b'=')));
+                Some((b'=', at + 1 + more))
+            }
+            b':' => {
+                let next = self.bytes.get(at + 1);
+                if next == Some(&b'/') && self.bytes.get(at + 2) == Some(&b'/') {
+                    return None;
+                }
+                let more = usize::from(matches!(next, Some(b'=')));
+                Some((b':', at + 1 + more))
+            }
+            _ => None,
+        }
+    }
+
+    fn names_secret(&mut self, start: usize, end: usize, sep: u8) -> bool {
+        // In a URL the names of parameters count.
+        let before = start.checked_sub(1).and_then(|i| self.bytes.get(i));
+        let place = if matches!(before, Some(b'?' | b'&' | b'#')) { Place::Param } else { self.place };
+        let name = self.src.get(start..end).unwrap_or("");
+        match self.rules.fields.ask(name, place, &mut self.words) {
+            Hit::Yes => return true,
+            Hit::Key if sep == b'=' => return true,
+            _ => {}
+        }
+        // `a[password]` has its name in the brackets; `credit card number:` is a phrase.
+        (1..self.recent_len).any(|i| {
+            let first = self.recent.get(i - 1).copied().unwrap_or(start);
+            let phrase = self.src.get(first..end).unwrap_or("");
+            self.rules.fields.ask_phrase(phrase, &mut self.words) == Hit::Yes
+        })
+    }
+
+    /// Masks the value of a sensitive name; returns where the scan goes on.
+    fn value(&mut self, name: usize, name_end: usize, sep: u8, after: usize) -> usize {
+        let blanks = self.at(after).bytes().take_while(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r')).count();
+        let start = after + blanks;
+        let slashes = self.at(start).bytes().take_while(|b| *b == b'\\').count();
+        let quote = self.bytes.get(start + slashes).copied();
+        if let Some(q @ (b'"' | b'\'' | b'`')) = quote {
+            let inside = start + slashes + 1;
+            let end = self.closing(inside, q, slashes);
+            return self.replace(inside, end).max(inside);
+        }
+        if matches!(quote, Some(b'{' | b'[')) {
+            let end = self.closing_bracket(start);
+            return self.replace(start, end);
+        }
+        let line = self.at(start).find(['\n', '\r']).map_or(self.src.len(), |i| start + i);
+        let blank = after > name_end + 1 || blanks > 0;
+        let end = if self.starts_line(name) && (sep == b':' || blank) {
+            // A header or a line of a settings file: the value is the rest of the line.
+            line
+        } else {
+            let word = |at: usize| {
+                let rest = self.slice(at, line);
+                let len = rest.char_indices().find(|(i, c)| {
+                    c.is_whitespace()
+                        || matches!(c, '&' | '"' | '\'' | '<' | '>')
+                        || (*c == ';' && sep == b'=' && next_is_pair(rest.get(i + 1..).unwrap_or("")))
+                        || (*c == ',' && rest.get(i + 1..).is_none_or(|r| r.is_empty() || r.starts_with(' ')))
+                });
+                at + len.map_or(rest.len(), |(i, _)| i)
+            };
+            let mut end = word(start);
+            // `Authorization: Bearer abc` has the secret in the second word.
+            let first = self.slice(start, end);
+            let schemes = ["bearer", "basic", "digest", "negotiate", "ntlm", "token", "apikey", "aws4-hmac-sha256"];
+            if schemes.iter().any(|s| first.eq_ignore_ascii_case(s)) {
+                let gap = self.slice(end, line).bytes().take_while(|b| *b == b' ').count();
+                end = word(end + gap);
+            }
+            end
+        };
+        self.replace(start, end)
+    }
+
+    /// Does only what may begin a line stand before this name on its line?
+    fn starts_line(&self, name: usize) -> bool {
+        // Bounded: a long line full of names must not be walked again for each.
+        let window = self.bytes.get(name.saturating_sub(MAX_LEAD)..name).unwrap_or(&[]);
+        let lead = match window.iter().rposition(|b| matches!(b, b'\n' | b'\r')) {
+            Some(i) => window.get(i + 1..).unwrap_or(&[]),
+            None if name > MAX_LEAD => return false,
+            None => window,
+        };
+        // Words of the same phrase count as the name.
+        lead.iter()
+            .skip_while(|b| b" \t-*><#\"'+".contains(b))
+            .all(|b| b.is_ascii_alphanumeric() || b" _-.".contains(b))
+    }
+
+    /// The closing quote that is escaped as deep as the opening one was; the end of the text without one.
+    fn closing(&self, inside: usize, quote: u8, slashes: usize) -> usize {
+        let mut at = inside;
+        let mut run = 0;
+        while let Some(b) = self.bytes.get(at) {
+            if *b == b'\\' {
+                run += 1;
+            } else {
+                // Unescaped: fewer backslashes than an escaped quote of this depth has, or an even run.
+                if *b == quote && (run == slashes || (slashes == 0 && run % 2 == 0) || run < slashes) {
+                    return at - run.min(slashes);
+                }
+                run = 0;
+            }
+            at += 1;
+        }
+        self.src.len()
+    }
+
+    /// The end of `{…}` or `[…]`, strings left out of the count; the end of the text when it never closes.
+    fn closing_bracket(&self, start: usize) -> usize {
+        let mut depth = 0usize;
+        let mut quoted = false;
+        let mut at = start;
+        while let Some(b) = self.bytes.get(at) {
+            match b {
+                b'\\' if quoted => at += 1,
+                b'"' => quoted = !quoted,
+                b'{' | b'[' if !quoted => depth += 1,
+                b'}' | b']' if !quoted => {
+                    depth = depth.saturating_sub(1);
+                    if depth == 0 {
+                        return at + 1;
+                    }
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        self.src.len()
+    }
+
+    /// A card number that begins here: its end. Groups may be set off by single blanks or dashes.
+    fn card(&self, start: usize) -> Option<usize> {
+        if !self.bytes.get(start)?.is_ascii_digit() {
+            return None;
+        }
+        let mut at = start;
+        let mut digits = 0;
+        let mut last = start;
+        while let Some(b) = self.bytes.get(at) {
+            if b.is_ascii_digit() {
+                digits += 1;
+                last = at + 1;
+            } else if !(matches!(b, b' ' | b'-') && last == at) || digits > 19 {
+                break;
+            }
+            at += 1;
+        }
+        // Letters beside it make it part of a word.
+        if self.bytes.get(last).is_some_and(u8::is_ascii_alphabetic) {
+            return None;
+        }
+        if digits >= 13 && is_card(self.slice(start, last)) {
+            return Some(last);
+        }
+        // The digits may be followed by others that do not belong: `4111 1111 1111 1111 2025`.
+        let mut digits = 0;
+        let mut best = None;
+        for (i, b) in self.slice(start, last).bytes().enumerate() {
+            if b.is_ascii_digit() {
+                digits += 1;
+                let stop = start + i + 1;
+                let ends = !self.bytes.get(stop).is_some_and(u8::is_ascii_digit);
+                if ends && (13..=19).contains(&digits) && is_card(self.slice(start, stop)) {
+                    best = Some(stop);
+                }
+            }
+        }
+        best
+    }
+}
+
+/// After a `;`: the end, a blank, or another `name=`? If not, the `;` belongs to the value.
+fn next_is_pair(rest: &str) -> bool {
+    match rest.bytes().find(|b| !is_token(*b)) {
+        None => rest.is_empty(),
+        Some(b) => b == b'=' || rest.starts_with([' ', ';']),
+    }
+}
+
+/// The first bytes of [`MAKES`] and of a JWT.
+fn is_first(b: u8) -> bool {
+    matches!(b, b's' | b'r' | b'w' | b'g' | b'x' | b'A' | b'y' | b'S' | b'n' | b'p' | b'd' | b'h' | b'k' | b'e')
+}
+
+fn is_made(token: &str) -> bool {
+    MAKES.iter().any(|(prefix, least)| token.len() >= *least && token.starts_with(prefix))
+}
+
+/// A JWT, also cut off, and any base64 text of a JSON object: both begin with `eyJ`.
+fn is_jwt(token: &str) -> bool {
+    token.len() >= 16 && token.starts_with("eyJ")
+}
+
+/// Is this a card number (digits, single blanks and dashes)? By the issuers' prefixes and Luhn's sum: a number of that length
+/// alone passes Luhn one time in ten, and ids are common.
+pub(super) fn is_card(text: &str) -> bool {
+    if !(13..=38).contains(&text.len()) {
+        return false;
+    }
+    let mut digits = [0u8; 19];
+    let mut count = 0;
+    for b in text.bytes() {
+        match b {
+            b'0'..=b'9' => {
+                let Some(slot) = digits.get_mut(count) else { return false };
+                *slot = b - b'0';
+                count += 1;
+            }
+            b' ' | b'-' => {}
+            _ => return false,
+        }
+    }
+    let Some(digits) = digits.get(..count) else { return false };
+    if count < 13 {
+        return false;
+    }
+    let head = digits.iter().take(4).fold(0u32, |n, d| n * 10 + u32::from(*d));
+    let known = match head {
+        4000..=4999 => matches!(count, 13 | 16 | 19),
+        5100..=5599 | 2221..=2720 => count == 16,
+        3400..=3499 | 3700..=3799 => count == 15,
+        3000..=3059 | 3600..=3699 | 3800..=3999 => count == 14 || count == 16,
+        3528..=3589 | 6011 | 6440..=6599 | 6200..=6299 => (16..=19).contains(&count),
+        5000 | 5018 | 5020 | 5038 | 5600..=5899 | 6304 | 6759 | 6761..=6763 => (13..=19).contains(&count),
+        _ => false,
+    };
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(i, d)| {
+            let d = u32::from(*d);
+            match i % 2 {
+                0 => d,
+                _ if d > 4 => d * 2 - 9,
+                _ => d * 2,
+            }
+        })
+        .sum();
+    known && sum.is_multiple_of(10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masked(text: &str) -> String {
+        mask(&Rules::default(), text, Place::Field).map_or_else(|| text.to_owned(), |(clean, _)| clean)
+    }
+
+    #[test]
+    fn values_after_sensitive_names_are_masked() {
+        for (text, out) in [
+            ("password=hunter2 next", "password=***MASKED*** next"),
+            ("x password: hunter2 next", "x password: ***MASKED***"),
+            ("login failed (password=hunter2) for jo", "login failed (password=***MASKED*** for jo"),
+            ("user=jo, password=a,b, x=1", "user=jo, password=***MASKED***, x=1"),
+            ("Server=h;Password=p;Db=x", "Server=h;Password=***MASKED***;Db=x"),
+            ("{'password': 'a \\' b', 'x': 1}", "{'password': '***MASKED***', 'x': 1}"),
+            ("{\\\"password\\\":\\\"a b\\\",\\\"x\\\":1}", "{\\\"password\\\":\\\"***MASKED***\\\",\\\"x\\\":1}"),
+            ("api key: abc", "api key: ***MASKED***"),
+            ("credit card number: 1 2 3", "credit card number: ***MASKED***"),
+            ("Authorization: Basic abc def", "Authorization: ***MASKED***"),
+            ("log: authorization=Bearer abc next", "log: authorization=***MASKED*** next"),
+            ("password => 'x'", "password => '***MASKED***'"),
+            (
+                "mutation { login(password: \"x y\", name: \"jo\") }",
+                "mutation { login(password: \"***MASKED***\", name: \"jo\") }",
+            ),
+            ("token = {\"a\": \"}\"} z", "token = ***MASKED*** z"),
+            ("?code=abc&x=1", "?code=***MASKED***&x=1"),
+            ("https://h/?q=%7B%22token%22%3A%22s%22%7D&x=1", "https://h/?q=***MASKED***&x=1"),
+            ("--password=abc --x", "--password=***MASKED*** --x"),
+        ] {
+            let got = masked(text);
+            assert!(!got.contains("hunter2"), "{got}");
+            assert_eq!(got, out, "{text}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_known_by_their_form() {
+        for (text, out) in [
+            ("got eyJhbGciOiJIUzI1NiJ9.e30.abc_-d ok", "got ***MASKED*** ok"),
+            ("x=eyJhbGciOiJIUzI1NiJ9.e30.abc", "x=***MASKED***"),
+            ("Bearer abc", "Bearer ***MASKED***"),
+            ("sent Basic dXNlcjpwYXNz now", "sent Basic ***MASKED*** now"),
+            ("card 4111 1111 1111 1111 ok", "card ***MASKED*** ok"),
+            ("order-4111111111111111.", "order-***MASKED***."),
+            ("5500-0000-0000-0004", "***MASKED***"),
+            ("4111 1111 1111 1111 2025", "***MASKED*** 2025"),
+            ("key ghp_0123456789abcdefghij", "key ***MASKED***"),
+            ("AKIAIOSFODNN7EXAMPLE", "***MASKED***"),
+            ("postgres://jo:pw@db:5432/x", "postgres://***MASKED***@db:5432/x"),
+            ("postgres://jo:p@w/x@db/x", "postgres://***MASKED***@w/x@db/x"),
+            ("a -----BEGIN KEY-----\nabc\n-----END KEY----- b", "a ***MASKED*** b"),
+            ("a -----BEGIN KEY-----\nabc", "a ***MASKED***"),
+        ] {
+            assert_eq!(masked(text), out, "{text}");
+        }
+    }
+
+    #[test]
+    fn ordinary_text_is_left() {
+        for text in [
+            "",
+            "hello",
+            "author: Jo",
+            "10:30:00 INFO started",
+            "a basic information text",
+            "see https://h/p?a=b",
+            "1234567890123456",
+            "keyboard=x",
+            "http://h:80/a@b",
+            "http://[::1]:80/",
+            "id 4111111111111112",
+            "total: 3, tokens used",
+            "****",
+            "4111",
+            "Error: token expired",
+            "550e8400-e29b-41d4-a716-446655440000",
+            "e=mc2",
+            "naïve: 東京=1",
+        ] {
+            assert_eq!(masked(text), text);
+        }
+    }
+
+    #[test]
+    fn hostile_text_costs_linear_time() {
+        for piece in [
+            "://",
+            "password",
+            "password=",
+            "\"",
+            "a:",
+            "{",
+            "\\\"",
+            "1 ",
+            "1",
+            "-----BEGIN ",
+            "x password: \"",
+            "://a@",
+            "é",
+            "%70",
+            "a b",
+        ] {
+            let text = piece.repeat(60_000 / piece.len());
+            let _ = masked(&text);
+        }
+    }
+}
