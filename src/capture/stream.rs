@@ -34,6 +34,11 @@ impl Stream {
         }
     }
 
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// Adds one header. Bytes that are not UTF-8 become U+FFFD.
     pub fn header(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeaderError> {
         let line = self.headers.len() + 1;

@@ -67,27 +67,17 @@ const DEFAULTS: &[(u8, &str)] = &[
 ];
 
 /// Parts that are looked for inside a single word, for names written together: `userpassword`.
-/// Only letters that stand in no ordinary English word are here.
-const PARTS: &[&str] = &[
-    "password",
-    "passwd",
-    "passphrase",
-    "passcode",
-    "apikey",
-    "secretkey",
-    "privatekey",
-    "accesskey",
-    "accesstoken",
-    "authtoken",
-    "creditcard",
-    "cardnumber",
-    "credential",
-    "sessionid",
-    "clientsecret",
-    "phonenumber",
-    "emailaddress",
-    "accountnumber",
-];
+/// Only letters that stand in no ordinary English word are here. By first letter, since every long word is searched.
+fn parts(first: u8) -> &'static [&'static str] {
+    match first {
+        b'p' => &["password", "passwd", "passphrase", "passcode", "privatekey", "phonenumber"],
+        b'a' => &["apikey", "accesskey", "accesstoken", "authtoken", "accountnumber"],
+        b'c' => &["creditcard", "cardnumber", "credential", "clientsecret"],
+        b's' => &["secretkey", "sessionid"],
+        b'e' => &["emailaddress"],
+        _ => &[],
+    }
+}
 
 /// The same at the end of a word: `csrftoken`, `appsecret`, `dbpwd`, `phpsessid`.
 const SUFFIXES: &[&str] = &["token", "secret", "pwd", "sessid", "csrf", "xsrf"];
@@ -143,11 +133,18 @@ impl Words {
         let mut last = Class::Gap;
         let mut upper_run = 0usize;
         for raw in name.chars() {
-            let c = fold(raw);
-            if is_invisible(c) {
+            let c = if raw.is_ascii() { raw } else { fold(raw) };
+            if !c.is_ascii() && is_invisible(c) {
                 continue;
             }
-            let class = if c.is_numeric() {
+            let class = if c.is_ascii() {
+                match c {
+                    'a'..='z' => Class::Lower,
+                    'A'..='Z' => Class::Upper,
+                    '0'..='9' => Class::Digit,
+                    _ => Class::Gap,
+                }
+            } else if c.is_numeric() {
                 Class::Digit
             } else if c.is_uppercase() {
                 Class::Upper
@@ -172,7 +169,9 @@ impl Words {
                 _ => {}
             }
             upper_run = if class == Class::Upper { upper_run + 1 } else { 0 };
-            if class != Class::Gap {
+            if c.is_ascii() && class != Class::Gap {
+                self.joined.push(c.to_ascii_lowercase());
+            } else if class != Class::Gap {
                 self.joined.extend(c.to_lowercase().filter(|c| !is_invisible(*c)));
             }
             last = class;
@@ -210,7 +209,7 @@ pub(super) struct NameSet {
     /// For each first byte, which lengths occur (bit 63: 63 and more): most runs are dismissed here.
     lengths: Box<[u64; 256]>,
     longest: usize,
-    /// Whether [`PARTS`] and [`SUFFIXES`] apply.
+    /// Whether [`parts`] and [`SUFFIXES`] apply.
     parts: bool,
 }
 
@@ -353,7 +352,11 @@ impl NameSet {
 }
 
 fn has_part(word: &str) -> bool {
-    PARTS.iter().any(|part| word.contains(part)) || SUFFIXES.iter().any(|suffix| word.ends_with(suffix))
+    let bytes = word.as_bytes();
+    let inside = bytes.iter().enumerate().any(|(i, first)| {
+        parts(*first).iter().any(|part| bytes.get(i..).is_some_and(|rest| rest.starts_with(part.as_bytes())))
+    });
+    inside || SUFFIXES.iter().any(|suffix| word.ends_with(suffix))
 }
 
 #[cfg(test)]

@@ -48,6 +48,8 @@ const MAKES: &[(&str, usize)] = &[
 const PHRASE_WORDS: usize = 3;
 /// How far back the beginning of a line is looked for.
 const MAX_LEAD: usize = 120;
+/// No token of known make is shorter.
+const MIN_SECRET: usize = 16;
 /// A user name and password in a URL are looked for in so many bytes.
 const MAX_USERINFO: usize = 2048;
 
@@ -71,6 +73,7 @@ fn mask_encoded(rules: &Rules, text: &str, place: Place, encoded: bool) -> Optio
         out: String::new(),
         copied: 0,
         count: 0,
+        word: (0, 0),
         words: Words::default(),
         recent: [0; PHRASE_WORDS],
         recent_len: 0,
@@ -82,7 +85,7 @@ fn mask_encoded(rules: &Rules, text: &str, place: Place, encoded: bool) -> Optio
 
 /// Is the text as a whole one token that is a secret by its form?
 pub(super) fn secret_token(text: &str) -> bool {
-    text.len() >= 13 && text.bytes().all(is_token) && (is_made(text) || is_jwt(text)) || is_card(text)
+    text.len() >= MIN_SECRET && text.bytes().all(is_token) && (is_made(text) || is_jwt(text)) || is_card(text)
 }
 
 /// The beginning of text whose end is unknown: what may be an unfinished token is left out.
@@ -103,6 +106,8 @@ struct Scan<'a> {
     copied: usize,
     count: u32,
     words: Words,
+    /// The word that a URL was last seen in: its end, and where its last `@` is (0: none).
+    word: (usize, usize),
     /// Where the last tokens of this line began, newest last, and where the last one ended.
     recent: [usize; PHRASE_WORDS],
     recent_len: usize,
@@ -173,30 +178,36 @@ impl Scan<'_> {
     /// `scheme://user:password@host`: at the `:`.
     fn authority(&mut self, colon: usize) -> usize {
         let start = colon + 3;
-        let rest = self.at(start);
+        let src = self.src;
+        let rest = src.get(start..).unwrap_or("");
         // The last `@` before the path counts: passwords hold `@` more often than hosts do. A password that holds
         // a `/` or `?` unescaped still lies before an `@` on the same word.
-        let word = rest
-            .char_indices()
-            .find(|(i, c)| *i >= MAX_USERINFO || c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>'))
-            .map_or(rest.len(), |(i, _)| i);
-        let word = rest.get(..word).unwrap_or("");
-        let end = word.find(['/', '?', '#']).unwrap_or(word.len());
-        let plain = word.get(..end).unwrap_or("").rfind('@');
-        let loose = || {
-            // `postgres://u:p/w@host`: only when there is a `user:` that is not `host:port`.
-            let at = word.rfind('@')?;
-            let user = word.get(..end)?;
-            let (_, port) = user.split_once(':')?;
-            (!port.is_empty() && !port.bytes().all(|b| b.is_ascii_digit())).then_some(at)
+        let stops = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'<' | b'>');
+        if start >= self.word.0 {
+            let bytes = rest.as_bytes();
+            let mut len = bytes.iter().take(MAX_USERINFO).position(stops).unwrap_or(bytes.len().min(MAX_USERINFO));
+            while !rest.is_char_boundary(len) {
+                len -= 1;
+            }
+            let at = bytes.get(..len).and_then(|word| word.iter().rposition(|b| *b == b'@'));
+            self.word = (start + len, at.map_or(0, |i| start + i));
+        }
+        let (word_end, last_at) = self.word;
+        let first = rest.as_bytes().iter().take(word_end - start);
+        let end = first.clone().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(word_end - start);
+        let plain = rest.as_bytes().get(..end).and_then(|a| a.iter().rposition(|b| *b == b'@'));
+        let port =
+            rest.as_bytes().get(..end).and_then(|a| a.iter().position(|b| *b == b':').and_then(|i| a.get(i + 1..)));
+        // `user:` and what is no port number.
+        let odd = port.is_some_and(|p| !p.is_empty() && !p.iter().all(u8::is_ascii_digit)) && !rest.starts_with('[');
+        let found = match plain {
+            Some(at) => Some(at),
+            None if odd && last_at > start => Some(last_at - start),
+            // `https://jo:pw`, broken off before the `@`.
+            None if odd => Some(end),
+            None => None,
         };
-        // `https://jo:pw`, broken off before the `@`: no port looks like that.
-        let broken = || {
-            let (_, port) = word.get(..end)?.split_once(':')?;
-            let odd = !word.starts_with('[') && !port.bytes().all(|b| b.is_ascii_digit());
-            odd.then_some(end)
-        };
-        match plain.or_else(loose).or_else(broken) {
+        match found {
             Some(at) if at > 0 => self.replace(start, start + at),
             _ => start,
         }
@@ -214,7 +225,7 @@ impl Scan<'_> {
                     if let Some(card) = self.card(at) {
                         return self.replace(at, card);
                     }
-                } else if is_first(b) {
+                } else if end - at >= MIN_SECRET && is_first(b) {
                     let token = self.slice(at, end);
                     if is_made(token) || is_jwt(token) {
                         // Base64 padding and the rest of an odd token go with it.
@@ -454,6 +465,10 @@ impl Scan<'_> {
     /// A card number that begins here: its end. Groups may be set off by single blanks or dashes.
     fn card(&self, start: usize) -> Option<usize> {
         if !self.bytes.get(start)?.is_ascii_digit() {
+            return None;
+        }
+        // The first group of every card number has four digits.
+        if !self.bytes.get(start..start + 4)?.iter().all(u8::is_ascii_digit) {
             return None;
         }
         let mut at = start;

@@ -1,0 +1,99 @@
+//! The delivery waist: recorded items in, confirmed requests out, every item accounted for.
+
+mod deliver;
+pub mod otlp;
+mod queue;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use queue::Counts;
+
+use crate::config::Config;
+use crate::http::Http;
+use crate::process::log::{self, Level};
+use crate::process::worker::Worker;
+use crate::status::Result;
+use otlp::Item;
+use queue::Queue;
+
+/// One recorder's delivery.
+pub struct Pipeline {
+    queue: Arc<Queue>,
+    config: Arc<Config>,
+    http: Arc<Http>,
+    worker: Arc<Worker>,
+    started: AtomicBool,
+}
+
+impl Pipeline {
+    /// Nothing runs until something is recorded.
+    pub fn new(config: Arc<Config>, http: Arc<Http>, worker: Arc<Worker>) -> Self {
+        let queue = Arc::new(Queue::new(config.queue_max_bytes, config.batch_max_bytes, config.batch_max_items));
+        Self { queue, config, http, worker, started: AtomicBool::new(false) }
+    }
+
+    /// Takes items in and returns at once.
+    ///
+    /// # Errors
+    /// MPR_ERR_QUEUE_FULL when one of them found no room.
+    pub fn push(&self, items: impl IntoIterator<Item = Item>) -> Result<()> {
+        let pushed = self.queue.push(items);
+        self.ensure_started();
+        pushed
+    }
+
+    /// Waits until everything recorded before the call is delivered or refused for good.
+    ///
+    /// # Errors
+    /// MPR_ERR_TIMEOUT; what is left stays queued.
+    pub fn flush(&self, deadline: Instant) -> Result<()> {
+        self.queue.flush(deadline)
+    }
+
+    /// [`Pipeline::flush`] for the worker's own tasks, which must not block its thread.
+    ///
+    /// # Errors
+    /// MPR_ERR_TIMEOUT; what is left stays queued.
+    pub async fn flushed(&self, limit: Duration) -> Result<()> {
+        self.queue.flushed(limit).await
+    }
+
+    /// Delivers what it can until the deadline and counts the rest as dropped.
+    ///
+    /// # Errors
+    /// MPR_ERR_TIMEOUT when something was left.
+    pub fn close(&self, deadline: Instant) -> Result<()> {
+        self.queue.close();
+        let flushed = self.queue.flush(deadline);
+        let left = self.queue.abandon();
+        if left > 0 {
+            log::write(Level::Error, || format!("{left} items were dropped: the shutdown's time was over"));
+        }
+        flushed
+    }
+
+    /// Where every item is.
+    pub fn counts(&self) -> Counts {
+        self.queue.counts()
+    }
+
+    /// The delivery starts with the first item. Where the system gives no thread it is tried again with the next one.
+    fn ensure_started(&self) {
+        if self.started.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (queue, config, http) = (Arc::clone(&self.queue), Arc::clone(&self.config), Arc::clone(&self.http));
+        let started = self.worker.spawn(async move {
+            match http.client() {
+                Ok(client) => deliver::run(queue, config, client).await,
+                Err(e) => log::write(Level::Error, || format!("nothing can be delivered: {e}")),
+            }
+        });
+        if let Err(e) = started {
+            self.started.store(false, Ordering::Release);
+            log::write(Level::Error, || e.to_string());
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! The waist: one recorded span or log as encoded OTLP with the session that it belongs to, and the requests made of
+//! such items. Everything that the library records, and everything that a host's SDK hands over, becomes this.
+//!
+//! Here also stands what the platform needs of spans and logs beyond OTLP (docs/protocol.md): its intake looks at old
+//! attribute names, at the first event only, and at one trace type per ResourceSpans.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use opentelemetry_proto::tonic::common::v1::{any_value, AnyValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, SeverityNumber};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+use serde_json::{json, Value};
+
+use crate::process::clock;
+use crate::trace::{Kind, SessionPrefix};
+
+/// The platform drops a span or log above 1,000,000 bytes; what the intake adds needs some of that.
+const MAX_ITEM_BYTES: usize = 950_000;
+
+/// Which of the two requests an item goes into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// A span.
+    Traces,
+    /// A log record.
+    Logs,
+}
+
+/// The parts that many items share: their resource and scope, encoded as they stand in a request.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Envelope {
+    resource: Vec<u8>,
+    scope: Vec<u8>,
+}
+
+impl Envelope {
+    /// Encodes a resource and a scope with their schema URLs.
+    pub fn new(resource: &Resource, resource_schema: &str, scope: &InstrumentationScope, scope_schema: &str) -> Self {
+        Self { resource: part(resource, resource_schema), scope: part(scope, scope_schema) }
+    }
+}
+
+/// Fields 1 (the message) and 3 (its schema URL) of ResourceSpans, ScopeSpans, ResourceLogs and ScopeLogs alike.
+fn part(message: &impl Message, schema_url: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    append_field(1, &message.encode_to_vec(), &mut out);
+    if !schema_url.is_empty() {
+        append_field(3, schema_url.as_bytes(), &mut out);
+    }
+    out
+}
+
+/// One recorded span or log.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Traces or logs.
+    pub signal: Signal,
+    /// The session that it belongs to; the default outside sessions.
+    pub session: SessionPrefix,
+    /// A span that ended in error.
+    pub error: bool,
+    /// Resource and scope.
+    pub envelope: Arc<Envelope>,
+    /// The encoded Span or LogRecord.
+    pub bytes: Vec<u8>,
+}
+
+impl Item {
+    /// A span as the platform wants it.
+    pub fn span(mut span: Span, envelope: Arc<Envelope>) -> Self {
+        adapt_span(&mut span);
+        let mut bytes = span.encode_to_vec();
+        if bytes.len() > MAX_ITEM_BYTES {
+            shrink(&mut span, bytes.len());
+            bytes = span.encode_to_vec();
+        }
+        Self { signal: Signal::Traces, session: session_of(&span.trace_id), error: is_error(&span), envelope, bytes }
+    }
+
+    /// A log record as the platform wants it.
+    pub fn log(mut record: LogRecord, envelope: Arc<Envelope>) -> Self {
+        let session = session_of(&record.trace_id);
+        adapt_log(&mut record, session);
+        let mut bytes = record.encode_to_vec();
+        if bytes.len() > MAX_ITEM_BYTES {
+            let over = bytes.len() - MAX_ITEM_BYTES;
+            if let Some(any_value::Value::StringValue(body)) = record.body.as_mut().and_then(|b| b.value.as_mut()) {
+                cut(body, body.len().saturating_sub(over + 64));
+            }
+            record.attributes.retain(|kv| kv.encoded_len() < MAX_ITEM_BYTES / 8);
+            bytes = record.encode_to_vec();
+        }
+        Self { signal: Signal::Logs, session, error: false, envelope, bytes }
+    }
+}
+
+/// The session of a trace id as OTLP carries it; the default for an id that is missing or of the wrong length.
+pub fn session_of(trace_id: &[u8]) -> SessionPrefix {
+    <&[u8; 16]>::try_from(trace_id).map(SessionPrefix::of).unwrap_or_default()
+}
+
+/// Encodes items as one ExportTraceServiceRequest or ExportLogsServiceRequest (they differ in nothing but their items):
+/// one ResourceSpans per session and resource, since the platform's intake lets the last span of a ResourceSpans decide
+/// for all of them.
+pub fn encode_request(items: &[Item]) -> Vec<u8> {
+    let mut order: Vec<(&Envelope, Vec<Vec<&Item>>)> = Vec::new();
+    let mut resources: HashMap<(SessionPrefix, &[u8]), usize> = HashMap::new();
+    let mut scopes: HashMap<(usize, &[u8]), usize> = HashMap::new();
+    for item in items {
+        let envelope = item.envelope.as_ref();
+        let resource = *resources.entry((item.session, &envelope.resource)).or_insert_with(|| {
+            order.push((envelope, Vec::new()));
+            order.len() - 1
+        });
+        let Some((_, lists)) = order.get_mut(resource) else { continue };
+        let scope = *scopes.entry((resource, &envelope.scope)).or_insert_with(|| {
+            lists.push(Vec::new());
+            lists.len() - 1
+        });
+        if let Some(list) = lists.get_mut(scope) {
+            list.push(item);
+        }
+    }
+    let mut request = Vec::with_capacity(items.iter().map(|item| item.bytes.len() + 16).sum::<usize>() + 1024);
+    for (envelope, lists) in order {
+        let mut resource_body = envelope.resource.clone();
+        for list in lists {
+            let mut scope_body = list.first().map_or(Vec::new(), |item| item.envelope.scope.clone());
+            for item in list {
+                append_field(2, &item.bytes, &mut scope_body);
+            }
+            append_field(2, &scope_body, &mut resource_body);
+        }
+        append_field(1, &resource_body, &mut request);
+    }
+    request
+}
+
+fn append_field(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
+    prost::encoding::encode_key(number, prost::encoding::WireType::LengthDelimited, out);
+    prost::encoding::encode_varint(bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
+}
+
+fn is_error(span: &Span) -> bool {
+    span.status.as_ref().is_some_and(|status| status.code == StatusCode::Error as i32)
+}
+
+/// The new names that hosts set and the old ones that the platform reads; whichever is missing is added.
+const NAME_PAIRS: &[(&str, &str)] = &[
+    ("http.request.method", "http.method"),
+    ("http.response.status_code", "http.status_code"),
+    ("url.full", "http.url"),
+    ("url.path", "http.target"),
+    ("server.address", "http.host"),
+    ("db.system.name", "db.system"),
+    ("db.query.text", "db.statement"),
+    ("messaging.destination.name", "messaging.destination"),
+];
+
+/// Set by the platform's intake from the key; a client's own value would win there and misplace the span.
+const INTAKE_ATTRIBUTES: &[&str] =
+    &["multiplayer.workspace.id", "multiplayer.project.id", "multiplayer.integration.id"];
+
+fn adapt_span(span: &mut Span) {
+    span.attributes.retain(|kv| !INTAKE_ATTRIBUTES.contains(&kv.key.as_str()));
+    keep_last_of_each_key(&mut span.attributes);
+    add_paired_names(&mut span.attributes);
+    if is_error(span) {
+        // The title comes from the first attribute that has "message" in its name, its category from the first
+        // event: both must be the exception's.
+        span.attributes.sort_by_key(|kv| !kv.key.starts_with("exception."));
+        span.events.sort_by_key(|event| event.name != "exception");
+    }
+}
+
+fn keep_last_of_each_key(attributes: &mut Vec<KeyValue>) {
+    let repeated = |i: usize, all: &[KeyValue]| {
+        all.iter().skip(i + 1).any(|later| all.get(i).is_some_and(|kv| kv.key == later.key))
+    };
+    let keep: Vec<bool> = (0..attributes.len()).map(|i| !repeated(i, attributes)).collect();
+    let mut keep = keep.into_iter();
+    attributes.retain(|_| keep.next().unwrap_or(true));
+}
+
+fn add_paired_names(attributes: &mut Vec<KeyValue>) {
+    for (new, old) in NAME_PAIRS {
+        let find = |key: &str| attributes.iter().find(|kv| kv.key == key);
+        let missing = match (find(new), find(old)) {
+            (Some(kv), None) => KeyValue { key: (*old).into(), ..kv.clone() },
+            (None, Some(kv)) => KeyValue { key: (*new).into(), ..kv.clone() },
+            _ => continue,
+        };
+        attributes.push(missing);
+    }
+}
+
+/// Cuts the longest texts of a span that is over the platform's limit, so that the span itself is kept.
+fn shrink(span: &mut Span, size: usize) {
+    let mut over = size - MAX_ITEM_BYTES;
+    let mut notes = Vec::new();
+    while over > 0 {
+        let longest = span.attributes.iter_mut().filter_map(|kv| match kv.value.as_mut()?.value.as_mut()? {
+            any_value::Value::StringValue(text) => Some((&kv.key, text)),
+            _ => None,
+        });
+        let Some((key, text)) = longest.max_by_key(|(_, text)| text.len()).filter(|(_, text)| text.len() > 1024) else {
+            break;
+        };
+        let before = text.len();
+        notes.push(key_value(&format!("{key}.truncated"), json!(true)));
+        // Half at a time: two equally long bodies share the loss. The notes cost a little as well.
+        cut(text, (before / 2).max(before.saturating_sub(over + 512)));
+        over = over.saturating_sub(before - text.len());
+    }
+    span.attributes.extend(notes);
+    keep_last_of_each_key(&mut span.attributes);
+    if span.encoded_len() > MAX_ITEM_BYTES {
+        let (events, attributes) = (span.events.len(), span.attributes.len());
+        span.events.retain(|event| event.encoded_len() < MAX_ITEM_BYTES / 256);
+        span.attributes.retain(|kv| kv.encoded_len() < MAX_ITEM_BYTES / 256);
+        span.dropped_events_count += (events - span.events.len()) as u32;
+        span.dropped_attributes_count += (attributes - span.attributes.len()) as u32;
+    }
+}
+
+fn cut(text: &mut String, mut length: usize) {
+    while !text.is_char_boundary(length) {
+        length -= 1;
+    }
+    text.truncate(length);
+}
+
+/// The words that the platform's log view filters by.
+fn severity_word(number: i32) -> Option<&'static str> {
+    match number {
+        1..=8 => Some("debug"),
+        9..=12 => Some("info"),
+        13..=16 => Some("warn"),
+        17..=24 => Some("error"),
+        _ => None,
+    }
+}
+
+fn adapt_log(record: &mut LogRecord, session: SessionPrefix) {
+    if record.time_unix_nano == 0 {
+        // The platform loses the rest of a message after a record without a time.
+        record.time_unix_nano = match record.observed_time_unix_nano {
+            0 => clock::unix_nanos(),
+            observed => observed,
+        };
+    }
+    if record.severity_number == SeverityNumber::Unspecified as i32 {
+        record.severity_number = match record.severity_text.to_ascii_lowercase().as_str() {
+            "trace" => 1,
+            "debug" => 5,
+            "info" | "information" => 9,
+            "warn" | "warning" => 13,
+            "error" => 17,
+            "fatal" | "critical" => 21,
+            _ => 0,
+        };
+    }
+    if let Some(word) = severity_word(record.severity_number) {
+        record.severity_text = word.into();
+    }
+    // Only text survives there.
+    if let Some(body) =
+        record.body.as_mut().filter(|body| !matches!(body.value, Some(any_value::Value::StringValue(_))))
+    {
+        let text = plain(body).to_string();
+        body.value = Some(any_value::Value::StringValue(text));
+    }
+    if session.kind() == Kind::Continuous {
+        // The intake places a log of a continuous session by this attribute alone.
+        record.attributes.retain(|kv| kv.key != "multiplayer.session.id");
+        record.attributes.push(key_value("multiplayer.session.id", json!(session.short_id())));
+    }
+}
+
+/// A resource for logs: the platform drops logs without a service name, and shows them live only when workspace and
+/// project stand there.
+pub fn adapt_log_resource(resource: &mut Resource, workspace: Option<&str>, project: Option<&str>) {
+    let mut add = |key: &str, value: Option<&str>| {
+        if let (Some(value), false) = (value, resource.attributes.iter().any(|kv| kv.key == key)) {
+            resource.attributes.push(key_value(key, json!(value)));
+        }
+    };
+    add("service.name", Some("unknown_service"));
+    add("multiplayer.workspace.id", workspace);
+    add("multiplayer.project.id", project);
+}
+
+/// An attribute from a plain JSON value; nested ones become their JSON text, which is all that the platform keeps.
+pub fn key_value(key: &str, value: Value) -> KeyValue {
+    let value = match value {
+        Value::Bool(b) => any_value::Value::BoolValue(b),
+        Value::String(text) => any_value::Value::StringValue(text),
+        Value::Number(n) => match n.as_i64() {
+            Some(i) => any_value::Value::IntValue(i),
+            None => any_value::Value::DoubleValue(n.as_f64().unwrap_or_default()),
+        },
+        nested => any_value::Value::StringValue(nested.to_string()),
+    };
+    KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+}
+
+fn plain(value: &AnyValue) -> Value {
+    match &value.value {
+        Some(any_value::Value::StringValue(text)) => json!(text),
+        Some(any_value::Value::BoolValue(b)) => json!(b),
+        Some(any_value::Value::IntValue(i)) => json!(i),
+        Some(any_value::Value::DoubleValue(d)) => json!(d),
+        Some(any_value::Value::BytesValue(bytes)) => json!(format!("[{} bytes]", bytes.len())),
+        Some(any_value::Value::ArrayValue(list)) => list.values.iter().map(plain).collect(),
+        Some(any_value::Value::KvlistValue(map)) => {
+            let pairs = map.values.iter().map(|kv| (kv.key.clone(), kv.value.as_ref().map_or(Value::Null, plain)));
+            Value::Object(pairs.collect())
+        }
+        _ => Value::Null,
+    }
+}

@@ -1,0 +1,495 @@
+//! The one process-wide object: configuration, session, capture, delivery. Everything that the C border offers is a
+//! function here, in Rust's terms.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use arc_swap::{ArcSwapOption, Guard};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+use serde_json::{Map, Value};
+
+use crate::capture::{self, CaptureOutcome};
+use crate::config::{Config, Options};
+use crate::http::Http;
+use crate::logs::Logger;
+use crate::mask;
+use crate::pipeline::otlp::{adapt_log_resource, session_of, Envelope, Item};
+use crate::pipeline::{Counts, Pipeline};
+use crate::process::log::{self, Level};
+use crate::process::worker::Worker;
+use crate::process::{os, panics};
+use crate::session::{Details, Policy, Sessions};
+use crate::spans::Tracer;
+use crate::status::{
+    mpr_status, Error, Result, MPR_ERR_ALREADY_INITIALIZED, MPR_ERR_NOT_INITIALIZED, MPR_ERR_TIMEOUT, MPR_OK,
+    MPR_SKIPPED,
+};
+use crate::trace::{self, ids, Kind};
+
+/// A call waits this much longer than the work inside may take, so that the work's own answer is the one that counts.
+const GRACE: Duration = Duration::from_millis(500);
+
+static CURRENT: ArcSwapOption<Recorder> = ArcSwapOption::const_empty();
+/// Held while the current recorder is replaced; never on the hot path.
+static CHANGE: Mutex<()> = Mutex::new(());
+
+/// See the module.
+pub struct Recorder {
+    /// What was configured.
+    pub config: Arc<Config>,
+    /// The session.
+    pub sessions: Arc<Sessions>,
+    /// The library's own spans.
+    pub tracer: Tracer,
+    /// The library's own logs.
+    pub logger: Logger,
+    intake: Arc<Intake>,
+    worker: Arc<Worker>,
+    captures: CaptureCounts,
+    generation: u32,
+}
+
+/// Numbers about payloads; part of mpr_stats.
+#[derive(Debug, Default)]
+pub struct CaptureCounts {
+    /// Payloads captured.
+    pub captured: AtomicU64,
+    /// Bodies replaced as a whole by a note or the placeholder.
+    pub masked_whole: AtomicU64,
+    /// Values replaced by the placeholder.
+    pub fields_masked: AtomicU64,
+    /// Bodies cut at max_payload_bytes.
+    pub truncated: AtomicU64,
+    /// Times the host's mask callback failed.
+    pub callback_failures: AtomicU64,
+}
+
+/// All numbers of one moment.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Stats {
+    /// Spans and logs.
+    pub items: Counts,
+    /// Spans and logs handed over that belong to no session, or that the session does not want.
+    pub filtered: u64,
+    /// See [`CaptureCounts`].
+    pub payloads_captured: u64,
+    /// See [`CaptureCounts`].
+    pub payloads_masked_whole: u64,
+    /// See [`CaptureCounts`].
+    pub payload_fields_masked: u64,
+    /// See [`CaptureCounts`].
+    pub payloads_truncated: u64,
+    /// See [`CaptureCounts`].
+    pub mask_callback_failures: u64,
+    /// Panics caught.
+    pub panics: u64,
+    /// Forks between the first process and this one.
+    pub fork_generation: u32,
+}
+
+/// Where finished spans and logs enter: filtered by session and policy, then queued.
+pub struct Intake {
+    pipeline: Arc<Pipeline>,
+    sessions: Arc<Sessions>,
+    filtered: AtomicU64,
+}
+
+impl Intake {
+    /// Takes a finished span. MPR_SKIPPED when the running session does not want traces.
+    ///
+    /// # Errors
+    /// MPR_ERR_QUEUE_FULL.
+    pub fn span(&self, span: Span, envelope: Arc<Envelope>) -> Result<mpr_status> {
+        let session = session_of(&span.trace_id);
+        let wanted = self.policy_of(session).is_none_or(|policy| policy.traces);
+        if !wanted {
+            self.filtered.fetch_add(1, Ordering::Relaxed);
+            return Ok(MPR_SKIPPED);
+        }
+        let item = Item::span(span, envelope);
+        let error = item.error;
+        self.pipeline.push([item])?;
+        self.sessions.saw_span(session, error);
+        Ok(MPR_OK)
+    }
+
+    /// Takes a log record. MPR_SKIPPED when it belongs to no session or the session does not want it.
+    ///
+    /// # Errors
+    /// MPR_ERR_QUEUE_FULL.
+    pub fn log(&self, record: LogRecord, envelope: Arc<Envelope>) -> Result<mpr_status> {
+        let session = session_of(&record.trace_id);
+        let policy = self.policy_of(session).unwrap_or_default();
+        let wanted = policy.logs && (record.severity_number == 0 || record.severity_number >= policy.min_severity);
+        if !wanted || !session.kind().in_session() {
+            self.filtered.fetch_add(1, Ordering::Relaxed);
+            return Ok(MPR_SKIPPED);
+        }
+        self.pipeline.push([Item::log(record, envelope)])?;
+        self.sessions.saw_log(session);
+        Ok(MPR_OK)
+    }
+
+    fn policy_of(&self, session: trace::SessionPrefix) -> Option<Policy> {
+        self.sessions.active().filter(|active| active.prefix == session).map(|active| active.policy)
+    }
+}
+
+/// The recorder, if recording is on. In a forked child the first call makes the child's own.
+pub fn current() -> Guard<Option<Arc<Recorder>>> {
+    let recorder = CURRENT.load();
+    match recorder.as_ref() {
+        Some(parents) if parents.generation != os::generation() => {
+            renew_after_fork();
+            CURRENT.load()
+        }
+        _ => recorder,
+    }
+}
+
+/// The recorder for calls that make no sense without one.
+///
+/// # Errors
+/// MPR_ERR_NOT_INITIALIZED.
+pub fn required() -> Result<Arc<Recorder>> {
+    let recorder = current().as_ref().map(Arc::clone);
+    recorder.ok_or_else(|| Error::new(MPR_ERR_NOT_INITIALIZED, "call mpr_init() first"))
+}
+
+/// Turns recording on.
+///
+/// # Errors
+/// MPR_ERR_ALREADY_INITIALIZED; MPR_ERR_INVALID_ARGUMENT and MPR_ERR_IO for what the options or the environment hold.
+pub fn init(options: &Options) -> Result<()> {
+    let _one_at_a_time = CHANGE.lock()?;
+    if CURRENT.load().is_some() {
+        return Err(Error::new(MPR_ERR_ALREADY_INITIALIZED, "init: call mpr_shutdown() before another mpr_init()"));
+    }
+    let config = Config::resolve(options)?;
+    let sink = config.hooks.log.clone();
+    log::set_sink(
+        sink.map(|sink| Box::new(move |level, line: &str| sink(level, line)) as Box<log::Sink>),
+        config.log_level,
+    );
+    warn_about_key(&config);
+    os::watch_forks();
+    ids::set_doc_ratio(config.auto_doc_traces_ratio);
+    CURRENT.store(Some(Recorder::new(Arc::new(config), None)?));
+    Ok(())
+}
+
+/// Ends the session, delivers what it can and turns recording off, all within the timeout. MPR_SKIPPED when it is off.
+///
+/// # Errors
+/// MPR_ERR_TIMEOUT when something was left, which is then counted; or as the platform answers to the session's end.
+/// Recording is off in any case.
+pub fn shutdown(timeout: Duration) -> Result<mpr_status> {
+    let deadline = Instant::now() + timeout;
+    let _one_at_a_time = CHANGE.lock()?;
+    let Some(recorder) = CURRENT.swap(None) else { return Ok(MPR_SKIPPED) };
+    if recorder.generation != os::generation() {
+        // A child that never recorded: all of this is the parent's.
+        std::mem::forget(recorder);
+        return Ok(MPR_OK);
+    }
+    let in_session = recorder.sessions.active().is_some();
+    trace::set_current(None);
+    ids::set_doc_ratio(0.0);
+    // The session's end wants what was recorded delivered first; half of the time is kept for the delivery itself.
+    let ended = match in_session {
+        true => recorder.wait("shutdown", timeout / 2, Arc::clone(&recorder.sessions).shutdown()),
+        false => Ok(MPR_SKIPPED),
+    };
+    let delivered = recorder.intake.pipeline.close(deadline);
+    recorder.worker.stop(deadline.saturating_duration_since(Instant::now()));
+    *LAST_STATS.lock()? = recorder.stats();
+    log::set_sink(None, 0);
+    delivered.and(ended).map(|_| MPR_OK)
+}
+
+static LAST_STATS: Mutex<Option<Stats>> = Mutex::new(None);
+
+/// The numbers of the current recorder, else of the last one.
+pub fn stats() -> Stats {
+    match current().as_ref() {
+        Some(recorder) => recorder.stats().unwrap_or_default(),
+        None => LAST_STATS
+            .lock()
+            .ok()
+            .and_then(|last| *last)
+            .unwrap_or(Stats { panics: panics::caught(), ..Stats::default() }),
+    }
+}
+
+/// In the child: the same configuration and session with an empty queue and no thread yet. The parent's recorder is
+/// forgotten, not dropped: its thread and sockets are the parent's.
+fn renew_after_fork() {
+    // A fork in the middle of another thread's init leaves this lock held for ever, so the child does not wait for it.
+    let Ok(_one_at_a_time) = CHANGE.try_lock() else { return };
+    let parents = CURRENT.load_full();
+    let Some(parents) = parents.filter(|parents| parents.generation != os::generation()) else { return };
+    let child = Recorder::new(Arc::clone(&parents.config), parents.sessions.active()).ok();
+    CURRENT.store(child);
+    std::mem::forget(parents);
+}
+
+fn warn_about_key(config: &Config) {
+    let Some(claims) = &config.key_claims else { return };
+    if let Some(kind) = claims.kind.as_deref().filter(|kind| *kind != "OTEL") {
+        log::write(Level::Warn, || format!("api_key: its type is '{kind}'; the OTLP intake takes only OTEL keys"));
+    }
+    let now = crate::process::clock::unix_nanos() / 1_000_000_000;
+    if claims.expires.is_some_and(|expires| expires < now) {
+        log::write(Level::Warn, || "api_key: it has expired".into());
+    }
+}
+
+impl Recorder {
+    fn new(config: Arc<Config>, inherited: Option<Arc<crate::session::Active>>) -> Result<Arc<Self>> {
+        let worker = Arc::new(Worker::default());
+        let http = Arc::new(Http::new(Arc::clone(&config))?);
+        let pipeline = Arc::new(Pipeline::new(Arc::clone(&config), Arc::clone(&http), Arc::clone(&worker)));
+        let sessions = Sessions::new(Arc::clone(&config), http, Arc::clone(&pipeline), Arc::clone(&worker), inherited);
+        let intake = Arc::new(Intake { pipeline, sessions: Arc::clone(&sessions), filtered: AtomicU64::new(0) });
+        Ok(Arc::new(Self {
+            tracer: Tracer::new(&config, Arc::clone(&intake)),
+            logger: Logger::new(&config, Arc::clone(&intake)),
+            captures: CaptureCounts::default(),
+            generation: os::generation(),
+            config,
+            sessions,
+            intake,
+            worker,
+        }))
+    }
+
+    /// Runs an operation on the worker and waits for it. The operation itself is ended at `limit`.
+    ///
+    /// # Errors
+    /// The operation's, or MPR_ERR_TIMEOUT.
+    fn wait<F>(&self, what: &'static str, limit: Duration, operation: F) -> Result<mpr_status>
+    where
+        F: Future<Output = Result<mpr_status>> + Send + 'static,
+    {
+        self.worker.wait_for(limit + GRACE, what, limited(what, limit, operation))
+    }
+
+    /// A blocking session call, bounded by timeout_ms.
+    ///
+    /// # Errors
+    /// The operation's, or MPR_ERR_TIMEOUT.
+    pub fn session_call<F>(&self, what: &'static str, operation: F) -> Result<mpr_status>
+    where
+        F: Future<Output = Result<mpr_status>> + Send + 'static,
+    {
+        self.wait(what, self.config.timeout, operation)
+    }
+
+    /// The same without waiting: `done` is called once, on the worker, with the result.
+    ///
+    /// # Errors
+    /// MPR_ERR_IO when no worker can be started; `done` is then not called.
+    pub fn session_call_async<F>(
+        &self,
+        what: &'static str,
+        operation: F,
+        done: impl FnOnce(Result<mpr_status>) + Send + 'static,
+    ) -> Result<()>
+    where
+        F: Future<Output = Result<mpr_status>> + Send + 'static,
+    {
+        let limit = self.config.timeout;
+        let mut done = OnceDone(Some(done));
+        self.worker.spawn(async move {
+            let result = limited(what, limit, operation).await;
+            done.call(result);
+        })
+    }
+
+    /// Waits until everything recorded before the call is delivered.
+    ///
+    /// # Errors
+    /// MPR_ERR_TIMEOUT; what is left stays queued.
+    pub fn flush(&self, timeout: Duration) -> Result<()> {
+        self.worker.not_from_within("flush")?;
+        self.intake.pipeline.flush(Instant::now() + timeout)
+    }
+
+    /// Whether content is captured for this trace: it belongs to a session that wants content.
+    pub fn wants_content(&self, trace_id: &[u8; 16]) -> bool {
+        Kind::of(trace_id).in_session() && {
+            let session = trace::SessionPrefix::of(trace_id);
+            self.intake.policy_of(session).is_none_or(|policy| policy.content)
+        }
+    }
+
+    /// Filters, decodes, masks and bounds a payload and hands each finished attribute to `emit`.
+    pub fn capture(
+        &self,
+        kind: capture::Kind,
+        headers: &[(String, String)],
+        body: &[u8],
+        emit: &mut dyn FnMut(&str, &str),
+    ) {
+        self.count_capture(&capture::capture(&self.config.capture, kind, headers, body, emit));
+    }
+
+    /// Adds one payload to the numbers.
+    pub fn count_capture(&self, outcome: &CaptureOutcome) {
+        let add = |counter: &AtomicU64, n: u64| counter.fetch_add(n, Ordering::Relaxed);
+        add(&self.captures.captured, 1);
+        add(&self.captures.masked_whole, outcome.masked_whole.into());
+        add(&self.captures.fields_masked, outcome.fields_masked.into());
+        add(&self.captures.truncated, outcome.truncated.into());
+        add(&self.captures.callback_failures, outcome.callback_failures.into());
+    }
+
+    /// Masks secrets in free text.
+    pub fn mask_text(&self, text: &str) -> String {
+        mask::mask_text(&self.config.capture.rules, text).into_owned()
+    }
+
+    /// Masks a span attribute that the host sets: by its key's words, and what looks like a secret in its text.
+    pub fn mask_attribute(&self, key: &str, value: &str) -> String {
+        let rules = &self.config.capture.rules;
+        if rules.masks_body() && rules.is_sensitive_field(key) {
+            return mask::PLACEHOLDER.to_owned();
+        }
+        self.mask_text(value)
+    }
+
+    /// Masks the attributes of an event or a log.
+    pub fn mask_object(&self, object: Map<String, Value>) -> Map<String, Value> {
+        let text = Value::Object(object).to_string();
+        let masked = mask::mask_body(&self.config.capture.rules, Some("application/json"), text.as_bytes());
+        // What comes out of valid JSON is valid JSON; were it not, nothing would be kept of it.
+        serde_json::from_str(&masked.text).unwrap_or_default()
+    }
+
+    /// Takes an ExportTraceServiceRequest of a host's SDK. Spans outside sessions are the host's other exporter's;
+    /// MPR_SKIPPED when all are.
+    ///
+    /// # Errors
+    /// MPR_ERR_INVALID_ARGUMENT when the bytes are not such a request, MPR_ERR_QUEUE_FULL.
+    pub fn export_traces(&self, request: &[u8]) -> Result<mpr_status> {
+        let request =
+            ExportTraceServiceRequest::decode(request).map_err(|e| not_otlp("ExportTraceServiceRequest", &e))?;
+        let (mut any, mut full) = (false, Ok(MPR_OK));
+        for resource_spans in request.resource_spans {
+            let resource = resource_spans.resource.unwrap_or_default();
+            for scope_spans in resource_spans.scope_spans {
+                let scope = scope_spans.scope.unwrap_or_default();
+                let envelope =
+                    Arc::new(Envelope::new(&resource, &resource_spans.schema_url, &scope, &scope_spans.schema_url));
+                for span in scope_spans.spans {
+                    if session_of(&span.trace_id).kind() == Kind::None {
+                        self.intake.filtered.fetch_add(1, Ordering::Relaxed);
+                        continue;
+                    }
+                    match self.intake.span(span, Arc::clone(&envelope)) {
+                        Ok(status) => any |= status == MPR_OK,
+                        Err(e) => full = Err(e),
+                    }
+                }
+            }
+        }
+        full.map(|_| if any { MPR_OK } else { MPR_SKIPPED })
+    }
+
+    /// Takes an ExportLogsServiceRequest, as [`Recorder::export_traces`] takes spans.
+    ///
+    /// # Errors
+    /// MPR_ERR_INVALID_ARGUMENT when the bytes are not such a request, MPR_ERR_QUEUE_FULL.
+    pub fn export_logs(&self, request: &[u8]) -> Result<mpr_status> {
+        let request =
+            ExportLogsServiceRequest::decode(request).map_err(|e| not_otlp("ExportLogsServiceRequest", &e))?;
+        let claims = self.config.key_claims.clone().unwrap_or_default();
+        let (mut any, mut full) = (false, Ok(MPR_OK));
+        for resource_logs in request.resource_logs {
+            let mut resource = resource_logs.resource.unwrap_or_default();
+            adapt_log_resource(&mut resource, claims.workspace.as_deref(), claims.project.as_deref());
+            for scope_logs in resource_logs.scope_logs {
+                let scope = scope_logs.scope.unwrap_or_default();
+                let envelope =
+                    Arc::new(Envelope::new(&resource, &resource_logs.schema_url, &scope, &scope_logs.schema_url));
+                for record in scope_logs.log_records {
+                    match self.intake.log(record, Arc::clone(&envelope)) {
+                        Ok(status) => any |= status == MPR_OK,
+                        Err(e) => full = Err(e),
+                    }
+                }
+            }
+        }
+        full.map(|_| if any { MPR_OK } else { MPR_SKIPPED })
+    }
+
+    /// What mpr_session_info() tells.
+    ///
+    /// # Errors
+    /// MPR_ERR_POISONED.
+    pub fn session_info(&self) -> Result<Value> {
+        self.sessions.info()
+    }
+
+    fn stats(&self) -> Option<Stats> {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Some(Stats {
+            items: self.intake.pipeline.counts(),
+            filtered: read(&self.intake.filtered),
+            payloads_captured: read(&self.captures.captured),
+            payloads_masked_whole: read(&self.captures.masked_whole),
+            payload_fields_masked: read(&self.captures.fields_masked),
+            payloads_truncated: read(&self.captures.truncated),
+            mask_callback_failures: read(&self.captures.callback_failures),
+            panics: panics::caught(),
+            fork_generation: self.generation,
+        })
+    }
+}
+
+async fn limited<F>(what: &'static str, limit: Duration, operation: F) -> Result<mpr_status>
+where
+    F: Future<Output = Result<mpr_status>>,
+{
+    match tokio::time::timeout(limit, operation).await {
+        Ok(result) => result,
+        Err(_) => Err(Error::new(MPR_ERR_TIMEOUT, format!("{what}: no answer within {} ms", limit.as_millis()))),
+    }
+}
+
+/// Calls back exactly once: with the result, or, when the worker ends first, with that as an error.
+struct OnceDone<F: FnOnce(Result<mpr_status>)>(Option<F>);
+
+impl<F: FnOnce(Result<mpr_status>)> OnceDone<F> {
+    fn call(&mut self, result: Result<mpr_status>) {
+        if let Some(done) = self.0.take() {
+            done(result);
+        }
+    }
+}
+
+impl<F: FnOnce(Result<mpr_status>)> Drop for OnceDone<F> {
+    fn drop(&mut self) {
+        self.call(Err(Error::new(MPR_ERR_TIMEOUT, "the recorder was shut down before the call was done")));
+    }
+}
+
+fn not_otlp(message: &str, e: &prost::DecodeError) -> Error {
+    Error::invalid(format!("otlp_request: not the protobuf bytes of an {message}: {e}"))
+}
+
+/// Parses `session_json` and finds the recorder: what all session calls begin with.
+///
+/// # Errors
+/// MPR_ERR_NOT_INITIALIZED, MPR_ERR_INVALID_ARGUMENT.
+pub fn for_session(json: Option<&str>) -> Result<(Arc<Recorder>, Details)> {
+    let recorder = required()?;
+    let details = Details::parse(json)?;
+    Ok((recorder, details))
+}

@@ -1,0 +1,322 @@
+//! The library's own spans, for hosts with no OpenTelemetry of their own: opentelemetry_sdk's tracer with the library's
+//! ids and sampling, its finished spans handed to the intake.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::trace::{
+    SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState, Tracer as _,
+    TracerProvider as _,
+};
+use opentelemetry::{Context, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::resource::v1::Resource as OtlpResource;
+use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
+use opentelemetry_proto::transform::common::tonic::Attributes;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{IdGenerator, Sampler, SdkTracer, SdkTracerProvider, Span, SpanData, SpanProcessor};
+use opentelemetry_sdk::Resource;
+
+use crate::config::Config;
+use crate::mask::mask_text;
+use crate::pipeline::otlp::Envelope;
+use crate::process::log::{self, Level};
+use crate::recorder::Intake;
+use crate::trace::{ids, sampler, Kind};
+
+/// The scope whose error rows the platform's page shows with type and message.
+const EXCEPTION_SCOPE: &str = "exception";
+/// The platform makes an EXCEPTION of an error only when it has a stack trace.
+const NO_STACK: &str = "at <no stack trace given>";
+
+/// Ids and flags of a span, here or in another process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ids {
+    /// Trace id; all zero is no trace.
+    pub trace_id: [u8; 16],
+    /// Span id; all zero is no span.
+    pub span_id: [u8; 8],
+    /// W3C flags; 1 is sampled.
+    pub flags: u8,
+}
+
+impl Ids {
+    /// Neither id is all zero.
+    pub fn is_valid(&self) -> bool {
+        self.trace_id != [0; 16] && self.span_id != [0; 8]
+    }
+
+    fn of(context: &SpanContext) -> Self {
+        Self {
+            trace_id: context.trace_id().to_bytes(),
+            span_id: context.span_id().to_bytes(),
+            flags: context.trace_flags().to_u8(),
+        }
+    }
+}
+
+/// A span between begin and end.
+pub enum OwnSpan {
+    /// Kept and sent.
+    Recording(Box<Span>),
+    /// Only its ids live on, for the services that it calls.
+    Skipped(Ids),
+}
+
+impl OwnSpan {
+    /// Its ids.
+    pub fn ids(&self) -> Ids {
+        match self {
+            Self::Recording(span) => Ids::of(opentelemetry::trace::Span::span_context(span.as_ref())),
+            Self::Skipped(ids) => *ids,
+        }
+    }
+}
+
+/// Makes spans.
+pub struct Tracer {
+    // The provider is never shut down: a span that ends after the recorder is then counted by the queue, where the SDK
+    // would drop it in silence.
+    spans: SdkTracer,
+    exceptions: SdkTracer,
+    config: Arc<Config>,
+}
+
+impl Tracer {
+    /// For this recorder.
+    pub fn new(config: &Arc<Config>, intake: Arc<Intake>) -> Self {
+        let scope =
+            |name: &'static str| InstrumentationScope::builder(name).with_version(env!("CARGO_PKG_VERSION")).build();
+        let (own, exception) = (scope("libmpr"), scope(EXCEPTION_SCOPE));
+        let handover =
+            Handover { own: envelope(config, &own, None), exception: envelope(config, &exception, None), intake };
+        let provider = SdkTracerProvider::builder()
+            .with_resource(Resource::builder_empty().build())
+            .with_id_generator(Ids::default())
+            .with_sampler(Sampler::AlwaysOn)
+            .with_span_processor(handover)
+            .build();
+        Self {
+            spans: provider.tracer_with_scope(own),
+            exceptions: provider.tracer_with_scope(exception),
+            config: Arc::clone(config),
+        }
+    }
+
+    /// Begins a span below `parent`, or a root span. A session's traces are always recorded, others follow their parent
+    /// or, at the root, the host's sampler hook or the configured ratio.
+    pub fn begin(&self, name: &str, kind: SpanKind, parent: Option<Ids>) -> OwnSpan {
+        let parent = parent.filter(Ids::is_valid);
+        let trace_id = parent.map_or_else(|| self.root_id(), |parent| parent.trace_id);
+        if !self.recorded(&trace_id, parent) {
+            return OwnSpan::Skipped(Ids { trace_id, span_id: ids::span_id(), flags: 0 });
+        }
+        OwnSpan::Recording(Box::new(begin_recorded(&self.spans, name.to_owned(), kind, trace_id, parent)))
+    }
+
+    /// Records an exception that no span of this library stands for, as a span of its own in the scope that the platform
+    /// shows as an error row. False when it belongs to no recorded trace.
+    pub fn exception(&self, kind: &str, message: &str, stacktrace: &str, parent: Option<Ids>) -> bool {
+        let parent = parent.filter(|parent| parent.trace_id != [0; 16]);
+        let trace_id = parent.map_or_else(|| self.root_id(), |parent| parent.trace_id);
+        if !self.recorded(&trace_id, parent) {
+            return false;
+        }
+        let mut span = begin_recorded(&self.exceptions, kind.to_owned(), SpanKind::Internal, trace_id, parent);
+        self.record_exception(&mut span, kind, message, stacktrace);
+        true
+    }
+
+    /// Puts an exception on a span as event and attributes and marks the span failed. Message and stack are masked and
+    /// freed of raw addresses, which would make every crash a new issue.
+    pub fn record_exception(&self, span: &mut Span, kind: &str, message: &str, stacktrace: &str) {
+        use opentelemetry::trace::Span as _;
+        let clean = |text: &str| mask_text(&self.config.capture.rules, &without_addresses(text)).into_owned();
+        let message = clean(message);
+        let stacktrace = match stacktrace {
+            "" => format!("{kind}: {message}\n    {NO_STACK}"),
+            given => clean(given),
+        };
+        let attributes = vec![
+            KeyValue::new("exception.type", kind.to_owned()),
+            KeyValue::new("exception.message", message.clone()),
+            KeyValue::new("exception.stacktrace", stacktrace),
+        ];
+        span.set_attributes(attributes.clone());
+        span.add_event("exception", attributes);
+        span.set_status(Status::error(message));
+    }
+
+    fn recorded(&self, trace_id: &[u8; 16], parent: Option<Ids>) -> bool {
+        if Kind::of(trace_id) != Kind::None {
+            return true;
+        }
+        match (parent, &self.config.hooks.sampler) {
+            (Some(parent), _) => parent.flags & 1 == 1,
+            (None, Some(hook)) => hook(trace_id, self.config.sample_ratio),
+            (None, None) => sampler::should_sample(trace_id, self.config.sample_ratio),
+        }
+    }
+
+    fn root_id(&self) -> [u8; 16] {
+        let from_host = self.config.hooks.trace_id.as_ref().and_then(|hook| hook());
+        from_host.map_or_else(ids::trace_id, ids::stamp_host_id)
+    }
+}
+
+thread_local! {
+    /// The trace id that the SDK's next root span on this thread gets: the SDK asks a generator, and the decision that
+    /// the span is worth making needs the id before.
+    static NEXT_TRACE_ID: Cell<[u8; 16]> = const { Cell::new([0; 16]) };
+}
+
+impl IdGenerator for Ids {
+    fn new_trace_id(&self) -> TraceId {
+        TraceId::from_bytes(NEXT_TRACE_ID.get())
+    }
+
+    fn new_span_id(&self) -> SpanId {
+        SpanId::from_bytes(ids::span_id())
+    }
+}
+
+fn begin_recorded(tracer: &SdkTracer, name: String, kind: SpanKind, trace_id: [u8; 16], parent: Option<Ids>) -> Span {
+    NEXT_TRACE_ID.set(trace_id);
+    let context = match parent.filter(Ids::is_valid) {
+        None => Context::new(),
+        Some(parent) => Context::new().with_remote_span_context(SpanContext::new(
+            TraceId::from_bytes(parent.trace_id),
+            SpanId::from_bytes(parent.span_id),
+            TraceFlags::new(parent.flags),
+            true,
+            TraceState::NONE,
+        )),
+    };
+    tracer.build_with_context(SpanBuilder::from_name(name).with_kind(kind), &context)
+}
+
+/// The SDK's processor: each finished span goes straight to the intake.
+struct Handover {
+    own: Arc<Envelope>,
+    exception: Arc<Envelope>,
+    intake: Arc<Intake>,
+}
+
+impl std::fmt::Debug for Handover {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Handover")
+    }
+}
+
+impl SpanProcessor for Handover {
+    fn on_start(&self, _: &mut Span, _: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        let envelope = if span.instrumentation_scope.name() == EXCEPTION_SCOPE { &self.exception } else { &self.own };
+        // A full queue is counted there; the host's hot path is not the place to hear of it.
+        if let Err(e) = self.intake.span(OtlpSpan::from(span), Arc::clone(envelope)) {
+            log::write(Level::Warn, || format!("a span was dropped: {}", e.message));
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+/// The library's own resource with one scope; `for_logs` adds what the platform wants of log resources.
+pub fn envelope(config: &Config, scope: &InstrumentationScope, for_logs: Option<()>) -> Arc<Envelope> {
+    let mut resource =
+        OtlpResource { attributes: Attributes::from(config.resource.clone()).0, ..OtlpResource::default() };
+    if for_logs.is_some() {
+        let claims = config.key_claims.clone().unwrap_or_default();
+        crate::pipeline::otlp::adapt_log_resource(
+            &mut resource,
+            claims.workspace.as_deref(),
+            claims.project.as_deref(),
+        );
+    }
+    Arc::new(Envelope::new(&resource, "", &(scope.clone(), None).into(), ""))
+}
+
+/// Replaces raw addresses (`0x7ffd2c3a1b40`): they differ in every run, and the platform tells issues apart by text.
+pub fn without_addresses(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("0x") {
+        let (before, from) = rest.split_at(at);
+        let digits = from.bytes().skip(2).take_while(u8::is_ascii_hexdigit).count();
+        let (number, after) = from.split_at(2 + digits);
+        out.push_str(before);
+        // A short number is an offset or a flag, and stays.
+        out.push_str(if digits >= 6 { "0x…" } else { number });
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Reads a W3C traceparent header. None for anything that the specification calls invalid.
+pub fn parse_traceparent(text: &str) -> Option<Ids> {
+    let bytes = text.trim().as_bytes();
+    let hex = |range: std::ops::Range<usize>, out: &mut [u8]| {
+        for (i, pair) in bytes.get(range)?.chunks_exact(2).enumerate() {
+            if !pair.iter().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(c)) {
+                return None;
+            }
+            *out.get_mut(i)? = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        Some(())
+    };
+    let (mut version, mut ids, mut flags) = ([0], Ids::default(), [0]);
+    hex(0..2, &mut version)?;
+    hex(3..35, &mut ids.trace_id)?;
+    hex(36..52, &mut ids.span_id)?;
+    hex(53..55, &mut flags)?;
+    ids.flags = flags[0];
+    let dashes = [2, 35, 52].iter().all(|at| bytes.get(*at) == Some(&b'-'));
+    // A later version may go on after another dash; version ff never exists.
+    let length = bytes.len() == 55 || (version[0] > 0 && bytes.get(55) == Some(&b'-'));
+    (dashes && length && version[0] != 0xff && ids.is_valid()).then_some(ids)
+}
+
+/// Writes a W3C traceparent header: 55 characters.
+pub fn format_traceparent(ids: &Ids) -> String {
+    format!("00-{:032x}-{:016x}-{:02x}", u128::from_be_bytes(ids.trace_id), u64::from_be_bytes(ids.span_id), ids.flags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traceparent_as_the_specification_has_it() {
+        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let ids = parse_traceparent(good).unwrap();
+        assert_eq!(format_traceparent(&ids), good);
+        assert_eq!(ids.flags, 1);
+        assert!(parse_traceparent("cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what-comes").is_some());
+        for bad in [
+            "",
+            "00",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
+            "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0",
+            "00_0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        ] {
+            assert_eq!(parse_traceparent(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_go_and_offsets_stay() {
+        assert_eq!(without_addresses("at 0x7ffd2c3a1b40 in f+0x1f, 0x"), "at 0x… in f+0x1f, 0x");
+    }
+}
