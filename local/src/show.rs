@@ -260,6 +260,7 @@ fn one_line(session: &Value) -> String {
     };
     let counts = &session["counts"];
     let state = match session["live"].as_bool() {
+        Some(true) if session["kind"] == "saved" => "taking late data",
         Some(true) => "recording",
         _ => "stopped",
     };

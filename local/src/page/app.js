@@ -25,6 +25,7 @@ function add(parent, ...children) {
 }
 
 function duration(ns) {
+  if (ns === 0) return "0";
   if (ns < 1e3) return `${ns} ns`;
   if (ns < 1e6) return `${(ns / 1e3).toFixed(1)} µs`;
   if (ns < 1e9) return `${(ns / 1e6).toFixed(1)} ms`;
@@ -69,7 +70,10 @@ function fact(className, number, text) {
 function facts(session) {
   const { spans, errors, logs } = session.counts;
   const line = make("div", "facts");
-  if (session.live) add(line, make("span", "live", "recording"));
+  if (session.live) {
+    const saved = session.kind === "saved";
+    add(line, make("span", "live", saved ? "taking late data" : "recording"));
+  }
   add(line, make("span", "", session.kind), make("span", "", when(session.startedAt)));
   if (session.durationInSeconds !== undefined) {
     add(line, make("span", "", duration(session.durationInSeconds * 1e9)));
@@ -115,8 +119,9 @@ function listView(sessions) {
 
 // ---- one session ---------------------------------------------------------------------
 
-// What the reader has opened stays open when new spans arrive.
-const opened = new Set();
+// What the reader has opened stays open when new spans arrive. The address carries the
+// span opened last, so a link to a session can point into it.
+const opened = new Set([location.hash.slice(1)]);
 let shownRows = ROWS_AT_ONCE;
 
 function sessionView(doc) {
@@ -265,6 +270,7 @@ function addSpan(box, span, depth, start, total, colours, logsOf) {
       if (row.nextElementSibling?.className === "detail") row.nextElementSibling.remove();
     } else {
       opened.add(id);
+      history.replaceState(null, "", `#${id}`);
       row.setAttribute("aria-expanded", "true");
       row.after(open());
     }
@@ -278,6 +284,10 @@ function detail(span, start, logs) {
   }
   const sides = make("div", "sides");
   add(sides, side("Request", span.attributes, "request"), side("Response", span.attributes, "response"));
+  for (const [key, value] of Object.entries(span.attributes)) {
+    if (!isMessage(key)) continue;
+    add(sides, add(make("div"), make("h3", "", key.replace("multiplayer.", "")), block(laidOut(value))));
+  }
   if (sides.childElementCount) add(box, sides);
 
   for (const event of span.events) {
@@ -306,7 +316,17 @@ function detail(span, start, logs) {
 // ---- content -------------------------------------------------------------------------
 
 function isContent(key) {
-  return /^multiplayer\.http\.(request|response)\.(headers|body)$/.test(key);
+  return /^multiplayer\.http\.(request|response)\.(headers|body)$/.test(key) || isMessage(key);
+}
+
+function isMessage(key) {
+  return /^multiplayer\.(rpc|messaging)\..*(message|body|headers)$/.test(key);
+}
+
+// JSON is laid out, everything else stays as it is.
+function laidOut(value) {
+  const parsed = parse(value);
+  return parsed && typeof parsed === "object" ? JSON.stringify(parsed, null, 2) : asText(value);
 }
 
 function side(title, attributes, which) {
@@ -321,9 +341,7 @@ function side(title, attributes, which) {
     add(box, plain ? table(parsed) : block(asText(headers)));
   }
   if (body !== undefined) {
-    const parsed = parse(body);
-    const text = parsed && typeof parsed === "object" ? JSON.stringify(parsed, null, 2) : asText(body);
-    add(box, make("h3", "", `${title} body`), block(text));
+    add(box, make("h3", "", `${title} body`), block(laidOut(body)));
   }
   return box;
 }
