@@ -60,8 +60,7 @@ pub(super) fn mask(rules: &Rules, text: &str, place: Place) -> Option<(String, u
 
 /// `encoded`: percent-encoded words are looked into (once).
 fn mask_encoded(rules: &Rules, text: &str, place: Place, encoded: bool) -> Option<(String, u32)> {
-    // Shorter than anything that could be told.
-    if text.len() < 4 {
+    if !worth_scanning(text) {
         return None;
     }
     let mut scan = Scan {
@@ -81,6 +80,33 @@ fn mask_encoded(rules: &Rules, text: &str, place: Place, encoded: bool) -> Optio
     };
     scan.run();
     scan.finish()
+}
+
+/// Most strings hold none of the signs that every secret needs: a sign between name and value, a long
+/// token, many digits, or a scheme's last letter before a blank.
+fn worth_scanning(text: &str) -> bool {
+    let mut run = 0;
+    let mut digits = 0;
+    let mut last = 0;
+    for b in text.bytes() {
+        if is_token(b) {
+            run += 1;
+            digits += u32::from(b.is_ascii_digit());
+            if run >= MIN_SECRET || digits >= 13 || b == b'%' {
+                return true;
+            }
+        } else {
+            run = 0;
+            let blank = matches!(b, b' ' | b'\t');
+            if matches!(b, b':' | b'=')
+                || (blank && matches!(last | 0x20, b'r' | b'c' | b't' | b'e' | b'm' | b'y' | b'n'))
+            {
+                return true;
+            }
+        }
+        last = b;
+    }
+    false
 }
 
 /// Is the text as a whole one token that is a secret by its form?
@@ -348,6 +374,10 @@ impl Scan<'_> {
         let before = start.checked_sub(1).and_then(|i| self.bytes.get(i));
         let place = if matches!(before, Some(b'?' | b'&' | b'#')) { Place::Param } else { self.place };
         let name = self.src.get(start..end).unwrap_or("");
+        // Times and ratios: `10:30`.
+        if name.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-') {
+            return false;
+        }
         match self.rules.fields.ask(name, place, &mut self.words) {
             Hit::Yes => return true,
             Hit::Key if sep == b'=' => return true,
