@@ -98,7 +98,7 @@ fn worth_scanning(text: &str) -> bool {
         } else {
             run = 0;
             let blank = matches!(b, b' ' | b'\t');
-            if matches!(b, b':' | b'=')
+            if matches!(b, b':' | b'=' | b'<')
                 || (blank && matches!(last | 0x20, b'r' | b'c' | b't' | b'e' | b'm' | b'y' | b'n'))
             {
                 return true;
@@ -266,6 +266,14 @@ impl Scan<'_> {
         if self.encoded && self.hides(start, end) {
             return self.replace(start, end);
         }
+        let before = start.checked_sub(1).and_then(|i| self.bytes.get(i));
+        if matches!(before, Some(b'<' | b':'))
+            && matches!(self.bytes.get(end), Some(b'>' | b'/' | b' ' | b'\t' | b'\n' | b'\r'))
+        {
+            if let Some(end) = self.element(start, end, before == Some(&b'<')) {
+                return end;
+            }
+        }
         if let Some(value) = self.scheme(start, end) {
             return value;
         }
@@ -274,6 +282,46 @@ impl Scan<'_> {
             Some((sep, after)) if self.names_secret(start, end, sep) => self.value(start, end, sep, after),
             _ => end,
         }
+    }
+
+    /// `<password a="x">y</password>`: attributes and content of a sensitive element are masked. `None` when this is
+    /// no such element.
+    fn element(&mut self, start: usize, end: usize, opens: bool) -> Option<usize> {
+        if !opens {
+            // `<ns:password>`
+            let prefix = self.bytes.get(..start - 1)?;
+            let len = prefix.iter().rev().take(64).take_while(|b| is_token(**b)).count();
+            if len == 0 || prefix.get(prefix.len().checked_sub(len + 1)?) != Some(&b'<') {
+                return None;
+            }
+        }
+        let name = self.src.get(start..end)?;
+        if self.rules.fields.ask(name, Place::Field, &mut self.words) != Hit::Yes {
+            return None;
+        }
+        let Some(close) = self.at(end).find('>').map(|i| end + i) else {
+            return Some(self.replace(end, self.src.len()));
+        };
+        let empty = self.slice(end, close).ends_with('/');
+        let attributes = close - usize::from(empty);
+        if attributes > end {
+            self.replace(end, attributes);
+        }
+        if empty {
+            return Some(close);
+        }
+        // To the closing tag of this name, else to the end: children and CDATA go with it.
+        let content = close + 1;
+        let rest = self.at(content);
+        let tail = rest
+            .match_indices("</")
+            .find(|(i, _)| {
+                let tag = rest.get(i + 2..).unwrap_or("");
+                let tag = tag.split(|c: char| c == '>' || c.is_whitespace()).next().unwrap_or("");
+                tag.rsplit(':').next() == Some(name)
+            })
+            .map_or(self.src.len(), |(i, _)| content + i);
+        Some(self.replace(content, tail))
     }
 
     /// Does a percent-encoded word hold a secret when it is decoded? (`?q=%7B%22token%22…`)
@@ -359,7 +407,8 @@ impl Scan<'_> {
             }
             b':' => {
                 let next = self.bytes.get(at + 1);
-                if next == Some(&b'/') && self.bytes.get(at + 2) == Some(&b'/') {
+                // `scheme://`, and paths of C++ and Rust.
+                if (next == Some(&b'/') && self.bytes.get(at + 2) == Some(&b'/')) || next == Some(&b':') {
                     return None;
                 }
                 let more = usize::from(matches!(next, Some(b'=')));
@@ -374,6 +423,10 @@ impl Scan<'_> {
         let before = start.checked_sub(1).and_then(|i| self.bytes.get(i));
         let place = if matches!(before, Some(b'?' | b'&' | b'#')) { Place::Param } else { self.place };
         let name = self.src.get(start..end).unwrap_or("");
+        // `TokenService.java:42` and `TokenExpiredError: …` are what stack traces are made of.
+        if sep == b':' && (is_source_line(name, self.at(end)) || is_error_type(name)) {
+            return false;
+        }
         // Times and ratios: `10:30`.
         if name.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-') {
             return false;
@@ -537,6 +590,22 @@ impl Scan<'_> {
     }
 }
 
+/// A file of source code and what follows a line number's colon.
+fn is_source_line(name: &str, rest: &str) -> bool {
+    const SOURCES: &[&str] = &[
+        "java", "kt", "scala", "py", "rb", "rs", "go", "js", "mjs", "cjs", "jsx", "ts", "tsx", "c", "cc", "cpp", "cxx",
+        "h", "hpp", "cs", "fs", "php", "swift", "ex", "exs", "erl", "vue", "lua", "pl",
+    ];
+    let number = rest.strip_prefix(':').unwrap_or("");
+    let digits = number.bytes().take_while(u8::is_ascii_digit).count();
+    let ends = number.as_bytes().get(digits).is_none_or(|b| !is_token(*b));
+    (1..=6).contains(&digits) && ends && name.rsplit_once('.').is_some_and(|(_, kind)| SOURCES.contains(&kind))
+}
+
+fn is_error_type(name: &str) -> bool {
+    name.ends_with("Error") || name.ends_with("Exception") || name.ends_with("Warning")
+}
+
 /// After a `;`: the end, a blank, or another `name=`? If not, the `;` belongs to the value.
 fn next_is_pair(rest: &str) -> bool {
     match rest.bytes().find(|b| !is_token(*b)) {
@@ -638,6 +707,10 @@ mod tests {
             ("token = {\"a\": \"}\"} z", "token = ***MASKED*** z"),
             ("?code=abc&x=1", "?code=***MASKED***&x=1"),
             ("https://h/?q=%7B%22token%22%3A%22s%22%7D&x=1", "https://h/?q=***MASKED***&x=1"),
+            ("x <password>a b</password> y", "x <password>***MASKED***</password> y"),
+            ("<s:Password t=\"a\"><![CDATA[b]]></s:Password>", "<s:Password***MASKED***>***MASKED***</s:Password>"),
+            ("<a><token value=\"x\"/>b</a>", "<a><token***MASKED***/>b</a>"),
+            ("a <password>b", "a <password>***MASKED***"),
             ("--password=abc --x", "--password=***MASKED*** --x"),
         ] {
             let got = masked(text);
@@ -673,6 +746,9 @@ mod tests {
         for text in [
             "",
             "hello",
+            "at com.foo.TokenService.check(TokenService.java:42)",
+            "token.rs:10:5: at crate::auth::token::check",
+            "TokenExpiredError: jwt expired",
             "author: Jo",
             "10:30:00 INFO started",
             "a basic information text",
@@ -697,6 +773,11 @@ mod tests {
     #[test]
     fn hostile_text_costs_linear_time() {
         for piece in [
+            "<token>",
+            "<token ",
+            "<",
+            "</",
+            "x:",
             "://",
             "password",
             "password=",
