@@ -4,11 +4,13 @@
 //! in silence: every item that is not stored is counted under its reason. The sender is
 //! told nothing of it, as a real collector tells nothing.
 
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Arc;
 
-use axum::body::{to_bytes, Body};
+use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::{header, HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -114,12 +116,15 @@ async fn serve(app: Arc<App>, request: Request, signal: Signal, keep: Keep) -> R
             return refuse(refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, message), None);
         }
     };
-    let body = match read(&parts.headers, body).await {
-        Ok(body) => body,
-        Err(e) => return refuse(e, Some(format)),
+    let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
+        return refuse(too_large(BODY_LIMIT), Some(format));
     };
     let worker = Arc::clone(&app);
-    let kept = blocking(move || keep(&worker, format, &body)).await;
+    let kept = blocking(move || {
+        let body = inflate(&parts.headers, &body, BODY_LIMIT)?;
+        keep(&worker, format, &body)
+    })
+    .await;
     match kept.unwrap_or_else(|| Err(internal(&"the worker failed"))) {
         Ok(reply) => {
             app.stats.accepted(signal);
@@ -129,17 +134,12 @@ async fn serve(app: Arc<App>, request: Request, signal: Signal, keep: Keep) -> R
     }
 }
 
-async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Refused> {
-    let bytes = to_bytes(body, BODY_LIMIT).await.map_err(|_| too_large(BODY_LIMIT))?;
-    inflate(headers, &bytes, BODY_LIMIT)
-}
-
 /// Unpacks a body by its `Content-Encoding`, never to more than `limit` bytes.
-pub fn inflate(headers: &HeaderMap, bytes: &[u8], limit: usize) -> Result<Vec<u8>, Refused> {
+pub fn inflate<'b>(headers: &HeaderMap, bytes: &'b [u8], limit: usize) -> Result<Cow<'b, [u8]>, Refused> {
     let encoding =
         headers.get(header::CONTENT_ENCODING).map_or("", |v| v.to_str().unwrap_or("?")).trim().to_ascii_lowercase();
     let reader: Box<dyn Read + '_> = match encoding.as_str() {
-        "" | "identity" => return Ok(bytes.to_vec()),
+        "" | "identity" => return Ok(Cow::Borrowed(bytes)),
         "gzip" => Box::new(MultiGzDecoder::new(bytes)),
         "deflate" | "zlib" => Box::new(ZlibDecoder::new(bytes)),
         _ => {
@@ -154,7 +154,7 @@ pub fn inflate(headers: &HeaderMap, bytes: &[u8], limit: usize) -> Result<Vec<u8
         .map_err(|e| refused(StatusCode::BAD_REQUEST, format!("{encoding}: {e}")))?;
     match out.len() > limit {
         true => Err(too_large(limit)),
-        false => Ok(out),
+        false => Ok(Cow::Owned(out)),
     }
 }
 
@@ -246,17 +246,13 @@ fn keep_spans(app: &App, db: &Connection, groups: Vec<ResourceSpans>) -> store::
                 scope: scope_spans.scope.as_ref(),
                 schema_url: &group.schema_url,
                 scope_schema_url: &scope_spans.schema_url,
+                id: Cell::new(None),
             };
-            let mut origin_id = None;
             for span in scope_spans.spans {
                 app.stats.received(Signal::Spans, 1);
                 match place_span(&mut targets, &span, &kind)? {
                     Ok(sessions) => {
-                        let origin_id = match origin_id {
-                            Some(id) => id,
-                            None => *origin_id.insert(origin.keep(db)?),
-                        };
-                        keep_span(db, &span, &resource, origin_id, &sessions)?;
+                        keep_span(db, &span, &origin, &sessions)?;
                         app.stats.stored(Signal::Spans, 1);
                     }
                     Err(reason) => app.stats.dropped(Signal::Spans, reason, 1),
@@ -296,10 +292,10 @@ fn place_span(targets: &mut Targets, span: &Span, kind: &str) -> Placed {
     Ok(Err(reason))
 }
 
-fn keep_span(db: &Connection, span: &Span, resource: &Resource, origin: i64, sessions: &[String]) -> store::Result<()> {
+fn keep_span(db: &Connection, span: &Span, origin: &Origin, sessions: &[String]) -> store::Result<()> {
     let data = span.encode_to_vec();
     let service =
-        attribute(&resource.attributes, "service.name").or_else(|| attribute(&span.attributes, "service.name"));
+        attribute(&origin.resource.attributes, "service.name").or_else(|| attribute(&span.attributes, "service.name"));
     let error = span.status.as_ref().is_some_and(|s| s.code == STATUS_ERROR);
     for session in sessions {
         let item = Item {
@@ -308,7 +304,7 @@ fn keep_span(db: &Connection, span: &Span, resource: &Resource, origin: i64, ses
             end_ns: span.end_time_unix_nano,
             error,
             service: service.unwrap_or_default(),
-            origin,
+            origin: origin.keep(db)?,
             data: &data,
         };
         store::insert_span(db, &item)?;
@@ -336,6 +332,7 @@ fn keep_logs(app: &App, db: &Connection, groups: Vec<ResourceLogs>) -> store::Re
                 scope: scope_logs.scope.as_ref(),
                 schema_url: &group.schema_url,
                 scope_schema_url: &scope_logs.schema_url,
+                id: Cell::new(None),
             };
             for mut log in scope_logs.log_records {
                 app.stats.received(Signal::Logs, 1);
@@ -352,7 +349,6 @@ fn keep_logs(app: &App, db: &Connection, groups: Vec<ResourceLogs>) -> store::Re
                 if empty_body(&mut log) {
                     app.stats.body_emptied();
                 }
-                let origin_id = origin.keep(db)?;
                 let data = log.encode_to_vec();
                 for session in &placed {
                     let item = Item {
@@ -361,7 +357,7 @@ fn keep_logs(app: &App, db: &Connection, groups: Vec<ResourceLogs>) -> store::Re
                         end_ns: log.time_unix_nano,
                         error: false,
                         service,
-                        origin: origin_id,
+                        origin: origin.keep(db)?,
                         data: &data,
                     };
                     store::insert_log(db, &item)?;
@@ -480,10 +476,15 @@ struct Origin<'a> {
     scope: Option<&'a InstrumentationScope>,
     schema_url: &'a str,
     scope_schema_url: &'a str,
+    id: Cell<Option<i64>>,
 }
 
 impl Origin<'_> {
+    /// The row it is kept in, written when first asked for.
     fn keep(&self, db: &Connection) -> store::Result<i64> {
+        if let Some(id) = self.id.get() {
+            return Ok(id);
+        }
         let message = ResourceSpans {
             resource: Some(self.resource.clone()),
             schema_url: self.schema_url.to_owned(),
@@ -493,7 +494,9 @@ impl Origin<'_> {
                 spans: Vec::new(),
             }],
         };
-        store::origin(db, &message.encode_to_vec())
+        let id = store::origin(db, &message.encode_to_vec())?;
+        self.id.set(Some(id));
+        Ok(id)
     }
 }
 

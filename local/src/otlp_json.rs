@@ -48,6 +48,11 @@ fn canonical(value: Value) -> Result<Value, String> {
                 }
                 let name = camel(name);
                 let value = field(&name, canonical(value)?)?;
+                // What JSON has no number for ("NaN", "Infinity") stays the text it is.
+                let name = match name.as_str() {
+                    "doubleValue" if value.is_string() => "stringValue".into(),
+                    _ => name,
+                };
                 out.insert(name, value);
             }
             Ok(Value::Object(out))

@@ -329,11 +329,15 @@ async fn read_json(headers: &HeaderMap, body: Body) -> Result<Value, StatusCode>
     if intake::media_type(headers) != "application/json" || bytes.is_empty() {
         return Ok(json!({}));
     }
-    let bytes = intake::inflate(headers, &bytes, BODY_LIMIT).map_err(|refusal| refusal.status)?;
-    match serde_json::from_slice(&bytes) {
-        Ok(value @ (Value::Object(_) | Value::Array(_))) => Ok(value),
-        _ => Err(StatusCode::BAD_REQUEST),
-    }
+    let headers = headers.clone();
+    let parsed = blocking(move || {
+        let bytes = intake::inflate(&headers, &bytes, BODY_LIMIT).map_err(|e| e.status)?;
+        match serde_json::from_slice(&bytes) {
+            Ok(value @ (Value::Object(_) | Value::Array(_))) => Ok(value),
+            _ => Err(StatusCode::BAD_REQUEST),
+        }
+    });
+    parsed.await.unwrap_or(Err(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
 // ---- manual sessions -----------------------------------------------------------------

@@ -265,12 +265,12 @@ fn one_line(session: &Value) -> String {
         _ => "stopped",
     };
     let mut line = format!(
-        "{name}  {} {state}  started {}  {} spans, {} errors, {} logs",
+        "{name}  {} {state}  started {}  {}, {}, {}",
         text(&session["kind"]),
         text(&session["startedAt"]),
-        counts["spans"],
-        counts["errors"],
-        counts["logs"],
+        plural(&counts["spans"], "span"),
+        plural(&counts["errors"], "error"),
+        plural(&counts["logs"], "log"),
     );
     if let Some(seconds) = session["durationInSeconds"].as_f64() {
         let _ = write!(line, "  {seconds:.3} s");
@@ -279,6 +279,13 @@ fn one_line(session: &Value) -> String {
         let _ = write!(line, "  short id {}", text(&session["shortId"]));
     }
     line
+}
+
+fn plural(count: &Value, one: &str) -> String {
+    match count.as_i64() {
+        Some(1) => format!("1 {one}"),
+        _ => format!("{count} {one}s"),
+    }
 }
 
 fn nanos(value: &Value) -> u128 {

@@ -5,12 +5,13 @@
 //! item ("origin") are shared by thousands of items and are kept once.
 
 use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{params, Connection, OpenFlags, OptionalExtension, Row, Transaction};
+use rusqlite::{params, Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior};
 use serde_json::{Map, Value};
 
 const SCHEMA_VERSION: i64 = 1;
@@ -31,6 +32,7 @@ const SCHEMA: &str = "
     CREATE INDEX sessions_short ON sessions (short_id);
     CREATE INDEX sessions_source ON sessions (source) WHERE source IS NOT NULL;
     CREATE INDEX sessions_client ON sessions (client_id) WHERE client_id IS NOT NULL;
+    CREATE INDEX sessions_continuous ON sessions (id) WHERE kind = 'continuous';
     CREATE INDEX sessions_close ON sessions (close_at_ms) WHERE close_at_ms IS NOT NULL;
     CREATE TABLE origins (id INTEGER PRIMARY KEY, data BLOB NOT NULL UNIQUE);
     CREATE TABLE spans (
@@ -137,9 +139,15 @@ pub struct Store {
 
 impl Store {
     pub fn open(path: &Path) -> std::result::Result<Store, String> {
-        let tell = |what: &str, e: &dyn std::fmt::Display| format!("cannot {what} {}: {e} (see --db)", path.display());
-        create_private(path).map_err(|e| tell("create the database", &e))?;
-        let writer = Connection::open(path).and_then(prepare).map_err(|e| tell("use the database", &e))?;
+        let tell = |e: String| format!("cannot use the database {}: {e} (see --db)", path.display());
+        create_private(path).map_err(|e| tell(e.to_string()))?;
+        let mut writer = Connection::open(path).map_err(|e| tell(e.to_string()))?;
+        let version = prepare(&mut writer).map_err(|e| tell(e.to_string()))?;
+        if version != SCHEMA_VERSION {
+            return Err(tell(format!(
+                "another version of mpr-local wrote it (its schema is {version}, not {SCHEMA_VERSION})"
+            )));
+        }
         Ok(Store { path: path.to_owned(), writer: Mutex::new(writer) })
     }
 
@@ -174,38 +182,48 @@ pub fn read_only(path: &Path) -> Result<Connection> {
 }
 
 /// Recorded traffic is nobody else's business: folder 0700, file 0600 (SQLite gives its
-/// side files the mode of the main one).
-fn create_private(path: &Path) -> std::io::Result<()> {
+/// side files the mode of the main one). A file that is something else is left alone.
+fn create_private(path: &Path) -> io::Result<()> {
+    const MAGIC: &[u8] = b"SQLite format 3\0";
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
     if let Some(folder) = folder {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
-    let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+    let mut start = Vec::new();
+    Read::by_ref(&mut file).take(MAGIC.len() as u64).read_to_end(&mut start)?;
+    if !start.is_empty() && start != MAGIC {
+        return Err(io::Error::other("the file is not a database"));
+    }
     let mode = file.metadata()?.permissions().mode();
     if mode & 0o077 != 0 {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
     }
     Ok(())
 }
 
-fn prepare(db: Connection) -> Result<Connection> {
+/// Makes the tables where there are none; the version of the schema.
+fn prepare(db: &mut Connection) -> Result<i64> {
     db.busy_timeout(Duration::from_secs(5))?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "NORMAL")?;
-    let version: i64 = db.pragma_query_value(None, "user_version", |r| r.get(0))?;
-    if version == 0 {
-        db.execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"))?;
-    } else if version != SCHEMA_VERSION {
-        return Err(rusqlite::Error::InvalidParameterName(format!(
-            "it was written by another version of mpr-local (schema {version}, not {SCHEMA_VERSION})"
-        )));
+    let version = |db: &Connection| db.pragma_query_value(None, "user_version", |r| r.get(0));
+    // In one transaction with the question, so that two first starts at once agree.
+    let setup = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if version(&setup)? == 0 {
+        setup.execute_batch(SCHEMA)?;
+        setup.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     }
-    db.execute(
-        "DELETE FROM origins WHERE id NOT IN (SELECT origin FROM spans)
-         AND id NOT IN (SELECT origin FROM logs)",
-        [],
-    )?;
-    Ok(db)
+    let version: i64 = version(&setup)?;
+    if version == SCHEMA_VERSION {
+        setup.execute(
+            "DELETE FROM origins WHERE id NOT IN (SELECT origin FROM spans)
+             AND id NOT IN (SELECT origin FROM logs)",
+            [],
+        )?;
+    }
+    setup.commit()?;
+    Ok(version)
 }
 
 // ---- sessions ------------------------------------------------------------------------
