@@ -132,11 +132,11 @@ mod tests {
 
     #[test]
     fn output_and_ratio_are_bounded() {
-        let text: Vec<u8> = (0..100_000u32).flat_map(|n| (n * 7919).to_string().into_bytes()).collect();
+        let text: Vec<u8> = (0..20_000u32).flat_map(|n| (n * 7919).to_string().into_bytes()).collect();
         let out = decode(Known::Gzip, &gzip(&text), false, 1000).unwrap();
         assert_eq!((out.bytes.len(), out.cut), (1000, true));
         assert_eq!(
-            decode(Known::Gzip, &gzip(&vec![b' '; 50_000_000]), false, 10_000_000).unwrap_err(),
+            decode(Known::Gzip, &gzip(&vec![b' '; 5_000_000]), false, 10_000_000).unwrap_err(),
             "compression ratio"
         );
     }

@@ -181,7 +181,7 @@ fn encoded_bodies_are_decoded_or_described() {
     assert_eq!(shown(&config, &[JSON, ("Content-Encoding", "br")], b"abc"), note("content encoding", 3));
     assert_eq!(shown(&config, &[JSON, gzipped, gzipped], &body), note("content encoding", body.len()));
     assert_eq!(shown(&config, &[JSON, gzipped], b"plain"), note("encoded data broken", 5));
-    let bomb = gzip(&vec![b' '; 30_000_000]);
+    let bomb = gzip(&vec![b' '; 3_000_000]);
     assert_eq!(shown(&config, &[JSON, gzipped], &bomb), note("compression ratio", bomb.len()));
     // Compressed and not said so: binary.
     assert_eq!(shown(&config, &[], &body), format!("[unknown type, {} bytes, not captured: binary]", body.len()));

@@ -16,6 +16,8 @@ const MAX_DEPTH: usize = 200;
 const MAX_LEVEL: u8 = 2;
 /// A longer string is content, not the name of a field.
 const MAX_NAME: usize = 64;
+/// A container larger than this is taken for content rather than for the value of a named pair when its object breaks off.
+const MAX_NAMED: usize = 1024;
 /// Answers about keys that are kept.
 const KNOWN: usize = 64;
 /// What ends a string whose JSON content broke off.
@@ -508,9 +510,10 @@ impl Masker<'_> {
                 patch(&frame.keys);
             }
             if !complete {
-                // The name may have been in what is missing.
-                let scalars: Vec<Span> = frame.pending.iter().copied().filter(|s| s.scalar).collect();
-                patch(&scalars);
+                // The name may have been in what is missing. (Large contents are no named value, and were masked inside.)
+                let named = |s: &Span| s.scalar || s.end - s.start <= MAX_NAMED;
+                let spans: Vec<Span> = frame.pending.iter().copied().filter(named).collect();
+                patch(&spans);
             }
         } else if !complete || frame.count == 2 || (frame.only_strings && frame.count.is_multiple_of(2)) {
             patch(&frame.pending);

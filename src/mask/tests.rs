@@ -325,7 +325,12 @@ fn nothing_is_kept_after_a_break() {
 
 #[test]
 fn a_value_before_its_missing_name_is_masked() {
-    for text in [r#"[{"value":"s3cr3t","na"#, r#"{"key":"s3cr3t","x":"#, r#"{"a":[["Cookie","s3cr3t","#] {
+    for text in [
+        r#"[{"value":"s3cr3t","na"#,
+        r#"{"key":"s3cr3t","x":"#,
+        r#"{"value":{"a":["s3cr3t"]},"x":"#,
+        r#"{"a":[["Cookie","s3cr3t","#,
+    ] {
         let out = json_body(text);
         assert!(!out.contains("s3cr3t"), "{out}");
     }
