@@ -76,8 +76,6 @@ struct Broken(usize);
 enum Expect {
     /// A document, or the end.
     Top,
-    /// As `Top`, but a scalar must be set off from the one before it.
-    TopAfterScalar,
     Value,
     ValueOrEnd,
     Key,
@@ -188,11 +186,7 @@ impl Masker<'_> {
     fn run(&mut self) -> Result<(), Broken> {
         let mut expect = Expect::Top;
         loop {
-            let before = self.pos;
             self.skip_space(self.kinds.is_empty());
-            if expect == Expect::TopAfterScalar && self.pos > before {
-                expect = Expect::Top;
-            }
             let at = self.pos;
             let Some(b) = self.bytes.get(at).copied() else {
                 return if self.kinds.is_empty() { Ok(()) } else { Err(Broken(at)) };
@@ -217,9 +211,7 @@ impl Masker<'_> {
                     self.key()?;
                     Expect::Colon
                 }
-                (Expect::TopAfterScalar, b'{' | b'[') | (Expect::Value | Expect::ValueOrEnd | Expect::Top, _) => {
-                    self.value(b)?
-                }
+                (Expect::Value | Expect::ValueOrEnd | Expect::Top, _) => self.value(b)?,
                 _ => return Err(Broken(at)),
             };
         }
@@ -404,7 +396,7 @@ impl Masker<'_> {
 
     fn after_scalar(&self) -> Expect {
         if self.kinds.is_empty() {
-            Expect::TopAfterScalar
+            Expect::Top
         } else {
             Expect::CommaOrEnd
         }
