@@ -8,35 +8,35 @@ use std::fmt;
 pub type mpr_status = i32;
 
 /// The call did what it says.
-pub const MPR_OK: mpr_status = 0;
+pub const MPR_OK: i32 = 0;
 /// Nothing to do: recording is off, or the trace is not recorded.
-pub const MPR_SKIPPED: mpr_status = 1;
+pub const MPR_SKIPPED: i32 = 1;
 /// An argument, option or JSON text is not usable; the message names it and says what would be right.
-pub const MPR_ERR_INVALID_ARGUMENT: mpr_status = -1;
+pub const MPR_ERR_INVALID_ARGUMENT: i32 = -1;
 /// The call needs mpr_init() first.
-pub const MPR_ERR_NOT_INITIALIZED: mpr_status = -2;
+pub const MPR_ERR_NOT_INITIALIZED: i32 = -2;
 /// mpr_init() was called twice with no mpr_shutdown() between.
-pub const MPR_ERR_ALREADY_INITIALIZED: mpr_status = -3;
+pub const MPR_ERR_ALREADY_INITIALIZED: i32 = -3;
 /// The call does not fit the session's state, e.g. start while one runs.
-pub const MPR_ERR_INVALID_STATE: mpr_status = -4;
+pub const MPR_ERR_INVALID_STATE: i32 = -4;
 /// The platform refused the API key (HTTP 401 or 403).
-pub const MPR_ERR_UNAUTHORIZED: mpr_status = -5;
+pub const MPR_ERR_UNAUTHORIZED: i32 = -5;
 /// The platform understood the request and refused it, or answered what cannot be understood.
-pub const MPR_ERR_REJECTED: mpr_status = -6;
+pub const MPR_ERR_REJECTED: i32 = -6;
 /// The platform cannot be reached, or its gateway answered 502, 503 or 504.
-pub const MPR_ERR_NETWORK: mpr_status = -7;
+pub const MPR_ERR_NETWORK: i32 = -7;
 /// The time allowed was over before the answer came.
-pub const MPR_ERR_TIMEOUT: mpr_status = -8;
+pub const MPR_ERR_TIMEOUT: i32 = -8;
 /// The byte budget of the queue is full; the item was refused and counted.
-pub const MPR_ERR_QUEUE_FULL: mpr_status = -9;
+pub const MPR_ERR_QUEUE_FULL: i32 = -9;
 /// The caller's buffer is smaller than the result; the size needed was written.
-pub const MPR_ERR_BUFFER_TOO_SMALL: mpr_status = -10;
+pub const MPR_ERR_BUFFER_TOO_SMALL: i32 = -10;
 /// A file could not be read, or a thread or socket could not be had from the system.
-pub const MPR_ERR_IO: mpr_status = -11;
+pub const MPR_ERR_IO: i32 = -11;
 /// An earlier call failed inside this object; it answers only this from then on.
-pub const MPR_ERR_POISONED: mpr_status = -12;
+pub const MPR_ERR_POISONED: i32 = -12;
 /// A defect in the library; the host goes on. The message says what it was.
-pub const MPR_ERR_INTERNAL: mpr_status = -100;
+pub const MPR_ERR_INTERNAL: i32 = -100;
 
 /// Every status with its name and whether the same call may succeed when it is made again: the one table behind
 /// mpr_status_name() and mpr_status_is_retryable().

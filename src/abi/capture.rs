@@ -14,19 +14,30 @@ use crate::status::{mpr_status, Error, Result, MPR_OK, MPR_SKIPPED};
 static TABLE: Handles<Capture> = Handles::new("capture", 2);
 
 /// Headers and body of an HTTP request.
-pub const MPR_PAYLOAD_HTTP_REQUEST: i32 = Kind::HttpRequest as i32;
+pub const MPR_PAYLOAD_HTTP_REQUEST: i32 = 1;
 /// Headers and body of an HTTP response.
-pub const MPR_PAYLOAD_HTTP_RESPONSE: i32 = Kind::HttpResponse as i32;
+pub const MPR_PAYLOAD_HTTP_RESPONSE: i32 = 2;
 /// Arguments of a remote call.
-pub const MPR_PAYLOAD_RPC_REQUEST: i32 = Kind::RpcRequest as i32;
+pub const MPR_PAYLOAD_RPC_REQUEST: i32 = 3;
 /// Result of a remote call.
-pub const MPR_PAYLOAD_RPC_RESPONSE: i32 = Kind::RpcResponse as i32;
+pub const MPR_PAYLOAD_RPC_RESPONSE: i32 = 4;
 /// Metadata and message of a gRPC request.
-pub const MPR_PAYLOAD_GRPC_REQUEST: i32 = Kind::GrpcRequest as i32;
+pub const MPR_PAYLOAD_GRPC_REQUEST: i32 = 5;
 /// Metadata and message of a gRPC response.
-pub const MPR_PAYLOAD_GRPC_RESPONSE: i32 = Kind::GrpcResponse as i32;
+pub const MPR_PAYLOAD_GRPC_RESPONSE: i32 = 6;
 /// Headers and body of a queue's message.
-pub const MPR_PAYLOAD_MESSAGE: i32 = Kind::Message as i32;
+pub const MPR_PAYLOAD_MESSAGE: i32 = 7;
+
+// cbindgen wants plain numbers; they are the module's own.
+const _: () = assert!(
+    MPR_PAYLOAD_HTTP_REQUEST == Kind::HttpRequest as i32
+        && MPR_PAYLOAD_HTTP_RESPONSE == Kind::HttpResponse as i32
+        && MPR_PAYLOAD_RPC_REQUEST == Kind::RpcRequest as i32
+        && MPR_PAYLOAD_RPC_RESPONSE == Kind::RpcResponse as i32
+        && MPR_PAYLOAD_GRPC_REQUEST == Kind::GrpcRequest as i32
+        && MPR_PAYLOAD_GRPC_RESPONSE == Kind::GrpcResponse as i32
+        && MPR_PAYLOAD_MESSAGE == Kind::Message as i32
+);
 
 /// Gets one finished attribute: set it on the span. Key and value are UTF-8, valid during the call, and each has a NUL
 /// behind it that its length does not count. Called on the thread that captures, before the call returns. Since 0.1.

@@ -7,17 +7,27 @@ use crate::status::{mpr_status, Result, MPR_OK, MPR_SKIPPED};
 use crate::trace::{ids, sampler, Kind};
 
 /// An ordinary trace, of no session.
-pub const MPR_TRACE_NONE: i32 = Kind::None as i32;
+pub const MPR_TRACE_NONE: i32 = 0;
 /// A documentation trace.
-pub const MPR_TRACE_DOC: i32 = Kind::Doc as i32;
+pub const MPR_TRACE_DOC: i32 = 1;
 /// Of a manual session.
-pub const MPR_TRACE_MANUAL: i32 = Kind::Manual as i32;
+pub const MPR_TRACE_MANUAL: i32 = 2;
 /// Of a continuous session.
-pub const MPR_TRACE_CONTINUOUS: i32 = Kind::Continuous as i32;
+pub const MPR_TRACE_CONTINUOUS: i32 = 3;
 /// Of a client; its errors become issues.
-pub const MPR_TRACE_SESSION: i32 = Kind::Session as i32;
+pub const MPR_TRACE_SESSION: i32 = 4;
 /// Of a client's crash buffer.
-pub const MPR_TRACE_SESSION_CACHE: i32 = Kind::SessionCache as i32;
+pub const MPR_TRACE_SESSION_CACHE: i32 = 5;
+
+// cbindgen wants plain numbers; they are the module's own.
+const _: () = assert!(
+    MPR_TRACE_NONE == Kind::None as i32
+        && MPR_TRACE_DOC == Kind::Doc as i32
+        && MPR_TRACE_MANUAL == Kind::Manual as i32
+        && MPR_TRACE_CONTINUOUS == Kind::Continuous as i32
+        && MPR_TRACE_SESSION == Kind::Session as i32
+        && MPR_TRACE_SESSION_CACHE == Kind::SessionCache as i32
+);
 
 /// The trace is not recorded.
 pub const MPR_DROP: i32 = 0;

@@ -48,8 +48,6 @@ pub enum Outcome {
     Rejected,
     /// Over the receiver's limit.
     TooLarge,
-    /// Given up at the shutdown's deadline.
-    Shutdown,
     /// Lost inside.
     Internal,
 }
@@ -303,7 +301,6 @@ impl Batch {
             Outcome::Exported => &mut counts.exported,
             Outcome::Rejected => &mut counts.dropped_rejected,
             Outcome::TooLarge => &mut counts.dropped_too_large,
-            Outcome::Shutdown => &mut counts.dropped_shutdown,
             Outcome::Internal => &mut counts.dropped_internal,
         } += count - refused;
     }
