@@ -32,6 +32,12 @@ function duration(ns) {
   return `${(ns / 1e9).toFixed(2)} s`;
 }
 
+// A moment as distance from the session's start; clocks of several machines may disagree.
+function offset(ns, start) {
+  const distance = sinceStart(ns, start);
+  return distance < 0 ? `−${duration(-distance)}` : `+${duration(distance)}`;
+}
+
 function when(iso) {
   const date = new Date(iso);
   return Number.isNaN(date.getTime()) ? String(iso) : date.toLocaleString();
@@ -291,9 +297,9 @@ function detail(span, start, logs) {
   if (sides.childElementCount) add(box, sides);
 
   for (const event of span.events) {
-    const at = duration(sinceStart(event.timeUnixNano, start));
     const { "exception.stacktrace": stack, ...rest } = event.attributes;
-    add(box, make("h3", "", `event ${event.name} at +${at}`));
+    const at = ` at ${offset(event.timeUnixNano, start)}`;
+    add(box, add(make("h3", "", "event "), make("span", "", event.name), document.createTextNode(at)));
     if (Object.keys(rest).length) add(box, table(rest));
     if (stack) add(box, block(asText(stack)));
   }
@@ -389,8 +395,7 @@ function logTable(logs, start) {
     const bad = log.severityNumber >= 17 || level === "error";
     const warn = log.severityNumber >= 13 || level.startsWith("warn");
     const row = make("div", `log ${bad ? "error" : warn ? "warn" : ""}`);
-    const at = `+${duration(sinceStart(log.timeUnixNano, start))}`;
-    add(row, make("span", "where", at), make("span", "level", log.severityText || "–"));
+    add(row, make("span", "where", offset(log.timeUnixNano, start)), make("span", "level", log.severityText || "–"));
     add(row, make("span", "where", log.service), make("span", "text", asText(log.body)));
     if (Object.keys(log.attributes).length) {
       const more = make("details");
