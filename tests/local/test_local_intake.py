@@ -5,10 +5,11 @@ import gzip
 import json
 import os
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
-import conftest as c
+import local_recorder as c
 import pytest
-from conftest import expect
+from local_recorder import expect, jwt
 
 PROTOBUF = "application/x-protobuf"
 
@@ -146,8 +147,6 @@ def test_authorization(local, path, value):
 
 
 def test_keys_of_another_type(local):
-    from test_refusals import jwt
-
     for key, status in [
         (jwt(type="API_KEY"), 401),
         (jwt(workspace="1"), 401),
@@ -380,8 +379,6 @@ def test_large_logs(local):
 
 
 def test_many_senders_at_once(local):
-    from concurrent.futures import ThreadPoolExecutor
-
     session = local.start()
     trace = c.manual(session)
 

@@ -3,8 +3,8 @@
 import re
 import time
 
-import conftest as c
-from conftest import expect, until
+import local_recorder as c
+from local_recorder import expect, until
 
 
 def test_start(local):

@@ -3,9 +3,9 @@
 import json
 import re
 
-import conftest as c
+import local_recorder as c
 import pytest
-from conftest import expect
+from local_recorder import expect
 
 EVERY_PATH = [
     "/", "/app.js", "/style.css", "/icon.svg", "/sessions/abcdabcd", "/api/sessions", "/api/sessions/abcdabcd",

@@ -5,11 +5,12 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 
-import conftest as c
-from conftest import expect, run_command
+import local_recorder as c
+from local_recorder import expect, run_command
 
 
 def test_what_it_says(local):
@@ -80,8 +81,6 @@ def test_a_database_that_cannot_be(tmp_path):
 
 
 def test_a_database_of_another_version(local):
-    import sqlite3
-
     local.stop()
     with sqlite3.connect(local.database) as db:
         db.execute("PRAGMA user_version = 99")

@@ -1,19 +1,13 @@
 """What the platform refuses is refused with the same status and the same words."""
 
-import base64
 import gzip
 import json
 
 import pytest
-from conftest import expect
+from local_recorder import expect, jwt
 
 SOME_ID = "a" * 24
 GENERIC = "An error occurred. We are looking into it."
-
-
-def jwt(**claims):
-    part = lambda data: base64.urlsafe_b64encode(json.dumps(data).encode()).decode().rstrip("=")
-    return f"{part({'alg': 'HS256'})}.{part(claims)}.c2lnbmF0dXJl"
 
 
 def assert_refused(reply, status, message, name):
