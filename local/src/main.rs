@@ -6,6 +6,8 @@ mod clock;
 mod document;
 mod intake;
 mod otlp_json;
+mod radar;
+mod schemas;
 mod server;
 mod sessions;
 mod show;

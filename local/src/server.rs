@@ -16,7 +16,7 @@ use axum::Router;
 use rusqlite::Connection;
 use serde_json::{json, Value};
 
-use crate::sessions::{self, json_response, not_found_text};
+use crate::radar::{self, json_response, not_found_text};
 use crate::stats::Stats;
 use crate::store::{self, Session, Store};
 use crate::validate::{self, key, object, one_of, Schema, FREE_OBJECT};
@@ -112,7 +112,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/sessions/{id}/export", get(export))
         .route("/api/stats", get(stats))
         .route("/api/remote-check", get(remote_check).put(set_remote_check))
-        .route("/v0/radar/{*path}", any(sessions::handle))
+        .route("/v0/radar/{*path}", any(radar::handle))
         .route("/v1/traces", any(intake::traces))
         .route("/v1/logs", any(intake::logs))
         .fallback(|| async { not_found_text() })

@@ -1,348 +1,29 @@
-//! The session API under `/v0/radar`: what the platform answers, answered here.
+//! The lives of sessions: what each call of the session API does, and what the clock does.
 //!
-//! The order of refusals is the platform's: body that does not parse, unknown route,
-//! caller, validation, session not found. Its oddities are kept on purpose (409 for a bad
-//! body, 500 for a string tag at save): a client must not learn manners here that fail there.
+//! The platform's oddities are kept on purpose (a string tag breaks a save, what was there
+//! wins a merge): a client must not learn manners here that fail there.
 
-use std::sync::Arc;
-
-use axum::body::{to_bytes, Body};
-use axum::extract::{Request, State};
-use axum::http::{header, HeaderMap, Method, StatusCode};
-use axum::response::{IntoResponse, Response};
 use rusqlite::Connection;
 use serde_json::{json, Map, Value};
 
 use crate::auth::{self, Caller};
-use crate::document;
-use crate::intake;
-use crate::server::{blocking, App};
+use crate::radar::{Call, Outcome, Refusal, Reply};
+use crate::server::App;
 use crate::store::{self, Kind, Session};
-use crate::validate::{
-    self, array, hex, key, object, one_of, required, up_to, Array, Key, Object, Schema, EMAIL, FREE_OBJECT,
-    MAYBE_EMPTY, STRING,
-};
-use crate::{clock, store::Result as Stored};
+use crate::{clock, document};
 
-const BODY_LIMIT: usize = 200 * 1024 * 1024;
-const TAGS_LIMIT: usize = 32;
 /// How long a crash buffer's client id leads to its session.
 const CLIENT_MS: i64 = 60_000;
 /// The same issue makes no second session within this time.
 const ISSUE_THROTTLE_MS: i64 = 12 * 60 * 60 * 1000;
 const CONTINUOUS_KEY_SECONDS: i64 = 30 * 24 * 60 * 60;
 
-// ---- schemas -------------------------------------------------------------------------
-
-const DEBUG_ID: Schema = object(&[required("debugSessionId", Schema::OneOf(&[hex(24), hex(16), hex(8)]))]);
-const CONTINUOUS_ID: Schema = object(&[required("continuousDebugSessionId", STRING)]);
-const NO_PARAMS: Schema = object(&[]);
-const EMPTY: Schema = object(&[]);
-
-const TAGS: Schema = Schema::Array(Array {
-    items: &object(&[key("key", up_to(200)), required("value", up_to(200))]),
-    min: 0,
-    max: TAGS_LIMIT,
-});
-
-const END_USER: Schema = object(&[
-    required("type", one_of(&["USER", "VISITOR", "API_CLIENT"])),
-    key("id", STRING),
-    key("name", STRING),
-    key("groupId", STRING),
-    key("groupName", STRING),
-    key("environment", STRING),
-    key("userEmail", STRING),
-    key("userId", STRING),
-    key("userName", STRING),
-    key("accountId", STRING),
-    key("accountName", STRING),
-    key("orgId", STRING),
-    key("orgName", STRING),
-]);
-/// The platform's second alternative, `Joi.allow(null)`, lets anything through.
-const USER_ATTRIBUTES: Schema = Schema::OneOf(&[END_USER, Schema::Any]);
-
-const FEEDBACK: Schema = object(&[key("email", EMAIL), key("notifyOnUpdates", Schema::Bool), key("comment", STRING)]);
-
-const START: Schema = object(&[
-    key("name", STRING),
-    key("tags", TAGS),
-    key("sessionAttributes", FREE_OBJECT),
-    key("resourceAttributes", FREE_OBJECT),
-    key("userAttributes", USER_ATTRIBUTES),
-    key("workspace", hex(24)),
-    key("project", hex(24)),
-    key("metadata", FREE_OBJECT),
-    key("clientMetadata", FREE_OBJECT),
-    key("userMetadata", FEEDBACK),
-]);
-
-const STOP: Schema = object(&[
-    key("sessionAttributes", FREE_OBJECT),
-    key("stoppedAt", Schema::Date),
-    key("metadata", FREE_OBJECT),
-    key(
-        "userMetadata",
-        object(&[key("email", EMAIL), key("notifyOnUpdates", Schema::Bool), key("comment", MAYBE_EMPTY)]),
-    ),
-]);
-
-const UPDATE_KEYS: &[Key] = &[
-    key("name", STRING),
-    key("tags", TAGS),
-    key("sessionAttributes", FREE_OBJECT),
-    key("resourceAttributes", FREE_OBJECT),
-    key("userAttributes", USER_ATTRIBUTES),
-    key("startedAt", Schema::Date),
-    key("stoppedAt", Schema::Date),
-];
-const UPDATE: Schema = Schema::Object(Object {
-    keys: UPDATE_KEYS,
-    unknown: false,
-    with: &[("startedAt", "stoppedAt"), ("stoppedAt", "startedAt")],
-});
-
-const ERROR_SPAN: Schema = object(&[
-    key("workspace", hex(24)),
-    key("project", hex(24)),
-    required(
-        "span",
-        object(&[
-            key("_spanContext", Schema::Any),
-            required("traceId", Schema::Any),
-            required("spanId", Schema::Any),
-            required("name", Schema::Any),
-            required("kind", Schema::Any),
-            key("links", Schema::Any),
-            key("ended", Schema::Any),
-            key("events", Schema::Any),
-            required("status", Schema::Any),
-            key("endTime", Schema::Any),
-            key("startTime", Schema::Any),
-            key("duration", Schema::Any),
-            key("attributes", Schema::Any),
-            key("parentSpanId", Schema::Any),
-            key("droppedAttributesCount", Schema::Any),
-            key("droppedEventsCount", Schema::Any),
-            key("droppedLinksCount", Schema::Any),
-            key("resource", Schema::Any),
-            key("instrumentationScope", Schema::Any),
-        ]),
-    ),
-]);
-
-const RRWEB: Schema = object(&[key(
-    "events",
-    array(&object(&[
-        required("event", Schema::OneOf(&[STRING, FREE_OBJECT])),
-        key("eventType", Schema::Number),
-        key("timestamp", Schema::Number),
-    ])),
-)]);
-
-const CONTINUOUS_START: Schema = object(&[
-    key("workspace", hex(24)),
-    key("project", hex(24)),
-    key(
-        "debugSessionData",
-        object(&[
-            key("name", STRING),
-            key("sessionAttributes", FREE_OBJECT),
-            key("resourceAttributes", FREE_OBJECT),
-            key("userAttributes", USER_ATTRIBUTES),
-            key("tags", array(&STRING)),
-            key("stoppedAt", Schema::Date),
-            key("metadata", FREE_OBJECT),
-            key("clientMetadata", FREE_OBJECT),
-            key("feedbackMetadata", FEEDBACK),
-        ]),
-    ),
-]);
-
-const SAVE: Schema = object(&[
-    key("name", STRING),
-    key("sessionAttributes", FREE_OBJECT),
-    key("resourceAttributes", FREE_OBJECT),
-    key("tags", array(&STRING)),
-    key("stoppedAt", Schema::Date),
-    key("metadata", FREE_OBJECT),
-    key("clientMetadata", FREE_OBJECT),
-    key("userMetadata", FREE_OBJECT),
-    key("feedbackMetadata", FEEDBACK),
-]);
-
-const REMOTE_CHECK: Schema = object(&[
-    key("sessionAttributes", FREE_OBJECT),
-    key("resourceAttributes", FREE_OBJECT),
-    key("userAttributes", USER_ATTRIBUTES),
-]);
-
-const GAUGE: Schema = Schema::Array(Array {
-    items: &object(&[
-        required("userAttributes", END_USER),
-        required(
-            "MetricName",
-            one_of(&["session_recording_rate", "session_recording_with_error_rate", "issue_rate", "end_user_activity"]),
-        ),
-        key("Attributes", Schema::MapOf(&STRING)),
-        required("Value", Schema::Number),
-    ]),
-    min: 1,
-    max: usize::MAX,
-});
-
-// ---- routes --------------------------------------------------------------------------
-
-struct Route {
-    method: Method,
-    path: &'static [&'static str],
-    params: &'static Schema,
-    /// None: the platform does not look at the body.
-    body: Option<&'static Schema>,
-    act: fn(&App, &Connection, &Call) -> Outcome,
-}
-
-/// A validated call.
-struct Call {
-    caller: Caller,
-    id: String,
-    body: Value,
-}
-
-enum Reply {
-    Json(Value),
-    Nothing,
-}
-
-enum Refusal {
-    Invalid(&'static str),
-    NotFound(&'static str),
-    /// Where the platform's code throws what it did not mean to.
-    Internal,
-}
-
-type Outcome = Result<Reply, Refusal>;
-
-impl From<rusqlite::Error> for Refusal {
-    fn from(e: rusqlite::Error) -> Self {
-        eprintln!("mpr-local: database: {e}");
-        Refusal::Internal
-    }
-}
-
 const SESSION_GONE: Refusal = Refusal::NotFound("Debug-Session not found");
 const CONTINUOUS_GONE: Refusal = Refusal::NotFound("Continuous debug session not found");
 
-/// In the platform's order: the first that matches wins.
-static ROUTES: &[Route] = &[
-    route(Method::POST, &["debug-sessions", "start"], &NO_PARAMS, Some(&START), start),
-    route(Method::POST, &["debug-sessions", "error-span", "start"], &NO_PARAMS, Some(&ERROR_SPAN), start_from_error),
-    route(Method::PATCH, &["debug-sessions", ":id"], &DEBUG_ID, Some(&UPDATE), update),
-    route(Method::PATCH, &["debug-sessions", ":id", "stop"], &DEBUG_ID, Some(&STOP), stop),
-    route(Method::GET, &["debug-sessions", ":id"], &DEBUG_ID, None, get),
-    route(Method::DELETE, &["debug-sessions", ":id", "cancel"], &DEBUG_ID, Some(&EMPTY), cancel),
-    route(Method::POST, &["debug-sessions", ":id", "rrweb-events"], &DEBUG_ID, Some(&RRWEB), take_rrweb),
-    route(Method::POST, &["continuous-debug-sessions", "start"], &NO_PARAMS, Some(&CONTINUOUS_START), start_continuous),
-    route(Method::POST, &["continuous-debug-sessions", ":id", "save"], &CONTINUOUS_ID, Some(&SAVE), save),
-    route(
-        Method::DELETE,
-        &["continuous-debug-sessions", ":id", "cancel"],
-        &CONTINUOUS_ID,
-        Some(&EMPTY),
-        cancel_continuous,
-    ),
-    route(Method::GET, &["continuous-debug-sessions", ":id"], &CONTINUOUS_ID, None, get_continuous),
-    route(Method::POST, &["remote-session-recording", "check"], &NO_PARAMS, Some(&REMOTE_CHECK), check_remote),
-    route(Method::POST, &["metrics", "gauge"], &NO_PARAMS, Some(&GAUGE), take_gauge),
-];
-
-const fn route(
-    method: Method,
-    path: &'static [&'static str],
-    params: &'static Schema,
-    body: Option<&'static Schema>,
-    act: fn(&App, &Connection, &Call) -> Outcome,
-) -> Route {
-    Route { method, path, params, body, act }
-}
-
-/// Everything under `/v0/radar`.
-pub async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let body = match read_json(&parts.headers, body).await {
-        Ok(body) => body,
-        Err(status) => return generic(status),
-    };
-    let path: Vec<&str> =
-        parts.uri.path().trim_start_matches("/v0/radar").split('/').filter(|s| !s.is_empty()).collect();
-    let Some((route, id)) = find(&parts.method, &path) else {
-        return not_found_text();
-    };
-    let caller = match auth::session_api(&parts.headers) {
-        Ok(caller) => caller,
-        Err(message) => return refuse(401, message, "Unauthorized"),
-    };
-    if let Err(message) = validate_call(route, id, &body) {
-        return refuse(409, &message, "Error");
-    }
-    // The platform passes all three id lengths and then fails to read 16 as an ObjectId.
-    if route.path[0] == "debug-sessions" && id.len() == 16 {
-        return generic(StatusCode::INTERNAL_SERVER_ERROR);
-    }
-    let call = Call { caller, id: id.to_owned(), body };
-    let outcome =
-        blocking(move || app.store.write(|db| (route.act)(&app, db, &call))).await.unwrap_or(Err(Refusal::Internal));
-    match outcome {
-        Ok(Reply::Json(value)) => json_response(StatusCode::OK, &value),
-        Ok(Reply::Nothing) => StatusCode::NO_CONTENT.into_response(),
-        Err(Refusal::Invalid(message)) => refuse(409, message, "Error"),
-        Err(Refusal::NotFound(message)) => refuse(404, message, "NotFound"),
-        Err(Refusal::Internal) => generic(StatusCode::INTERNAL_SERVER_ERROR),
-    }
-}
-
-fn find<'p>(method: &Method, path: &[&'p str]) -> Option<(&'static Route, &'p str)> {
-    ROUTES.iter().find_map(|route| {
-        let fits = route.method == method
-            && route.path.len() == path.len()
-            && route.path.iter().zip(path).all(|(want, have)| want == have || *want == ":id");
-        let id = || {
-            let at = route.path.iter().position(|p| *p == ":id");
-            at.and_then(|at| path.get(at)).copied().unwrap_or_default()
-        };
-        fits.then(|| (route, id()))
-    })
-}
-
-fn validate_call(route: &Route, id: &str, body: &Value) -> Result<(), String> {
-    if let Schema::Object(Object { keys: [key], .. }) = route.params {
-        validate::check(route.params, "params", &json!({ key.name: id }))?;
-    }
-    route.body.map_or(Ok(()), |schema| validate::check(schema, "body", body))
-}
-
-/// The body as `body-parser` sees it: `{}` unless JSON is declared and present, and then
-/// an object or an array.
-async fn read_json(headers: &HeaderMap, body: Body) -> Result<Value, StatusCode> {
-    let bytes = to_bytes(body, BODY_LIMIT).await.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
-    if intake::media_type(headers) != "application/json" || bytes.is_empty() {
-        return Ok(json!({}));
-    }
-    let headers = headers.clone();
-    let parsed = blocking(move || {
-        let bytes = intake::inflate(&headers, &bytes, BODY_LIMIT).map_err(|e| e.status)?;
-        match serde_json::from_slice(&bytes) {
-            Ok(value @ (Value::Object(_) | Value::Array(_))) => Ok(value),
-            _ => Err(StatusCode::BAD_REQUEST),
-        }
-    });
-    parsed.await.unwrap_or(Err(StatusCode::INTERNAL_SERVER_ERROR))
-}
-
 // ---- manual sessions -----------------------------------------------------------------
 
-fn start(app: &App, db: &Connection, call: &Call) -> Outcome {
+pub fn start(app: &App, db: &Connection, call: &Call) -> Outcome {
     check_end_user(call.body.get("userAttributes"), false)?;
     let now = clock::now_ms();
     let id = object_id(now);
@@ -376,7 +57,7 @@ fn start(app: &App, db: &Connection, call: &Call) -> Outcome {
     Ok(Reply::Json(reply.into()))
 }
 
-fn stop(app: &App, db: &Connection, call: &Call) -> Outcome {
+pub fn stop(app: &App, db: &Connection, call: &Call) -> Outcome {
     let mut session = attach(db, call)?;
     if session.stopped_ms.is_none() {
         let stopped = call.body.get("stoppedAt").and_then(clock::parse_date);
@@ -387,7 +68,7 @@ fn stop(app: &App, db: &Connection, call: &Call) -> Outcome {
     Ok(Reply::Json(with_url(app, &session).into()))
 }
 
-fn update(_: &App, db: &Connection, call: &Call) -> Outcome {
+pub fn update(_: &App, db: &Connection, call: &Call) -> Outcome {
     let mut session = attach(db, call)?;
     check_end_user(call.body.get("userAttributes"), false)?;
     let given = |key: &str| call.body.get(key).filter(|v| truthy(v));
@@ -418,7 +99,7 @@ fn update(_: &App, db: &Connection, call: &Call) -> Outcome {
     Ok(Reply::Json(session.doc.into()))
 }
 
-fn get(_: &App, db: &Connection, call: &Call) -> Outcome {
+pub fn get(_: &App, db: &Connection, call: &Call) -> Outcome {
     let session = attach(db, call)?;
     let mut reply = Map::new();
     for key in ["_id", "startedAt", "stoppedAt"] {
@@ -429,13 +110,13 @@ fn get(_: &App, db: &Connection, call: &Call) -> Outcome {
     Ok(Reply::Json(reply.into()))
 }
 
-fn cancel(_: &App, db: &Connection, call: &Call) -> Outcome {
+pub fn cancel(_: &App, db: &Connection, call: &Call) -> Outcome {
     let session = attach(db, call)?;
     store::delete_session(db, &session.id)?;
     Ok(Reply::Nothing)
 }
 
-fn take_rrweb(_: &App, db: &Connection, call: &Call) -> Outcome {
+pub fn take_rrweb(_: &App, db: &Connection, call: &Call) -> Outcome {
     attach(db, call)?;
     Ok(Reply::Nothing)
 }
@@ -451,7 +132,7 @@ fn attach(db: &Connection, call: &Call) -> Result<Session, Refusal> {
 
 // ---- continuous sessions -------------------------------------------------------------
 
-fn start_continuous(_: &App, db: &Connection, call: &Call) -> Outcome {
+pub fn start_continuous(_: &App, db: &Connection, call: &Call) -> Outcome {
     // The validator lets a body without the wrapper pass; the platform then falls over it.
     let Some(data) = call.body.get("debugSessionData") else {
         return Err(Refusal::Internal);
@@ -501,7 +182,7 @@ fn start_continuous(_: &App, db: &Connection, call: &Call) -> Outcome {
 
 /// Keeps the window as a debug session of its own. What save passes, or leaves out,
 /// overwrites what start said, except for the user.
-fn save(app: &App, db: &Connection, call: &Call) -> Outcome {
+pub fn save(app: &App, db: &Connection, call: &Call) -> Outcome {
     let source = store::continuous_session(db, &call.id)?.ok_or(CONTINUOUS_GONE)?;
     let tags = call.body.get("tags").cloned().unwrap_or(json!([]));
     // The validator wants strings, the database wants objects: only no tags pass both.
@@ -544,30 +225,30 @@ fn save(app: &App, db: &Connection, call: &Call) -> Outcome {
     Ok(Reply::Json(with_url(app, &session).into()))
 }
 
-fn cancel_continuous(_: &App, db: &Connection, call: &Call) -> Outcome {
+pub fn cancel_continuous(_: &App, db: &Connection, call: &Call) -> Outcome {
     if let Some(session) = store::continuous_session(db, &call.id)? {
         store::delete_session(db, &session.id)?;
     }
     Ok(Reply::Nothing)
 }
 
-fn get_continuous(_: &App, db: &Connection, call: &Call) -> Outcome {
+pub fn get_continuous(_: &App, db: &Connection, call: &Call) -> Outcome {
     let session = store::continuous_session(db, &call.id)?.ok_or(CONTINUOUS_GONE)?;
     Ok(Reply::Json(session.doc.into()))
 }
 
 // ---- the rest ------------------------------------------------------------------------
 
-fn check_remote(app: &App, _: &Connection, _: &Call) -> Outcome {
+pub fn check_remote(app: &App, _: &Connection, _: &Call) -> Outcome {
     Ok(Reply::Json(app.remote_check()))
 }
 
-fn take_gauge(_: &App, _: &Connection, _: &Call) -> Outcome {
+pub fn take_gauge(_: &App, _: &Connection, _: &Call) -> Outcome {
     Ok(Reply::Nothing)
 }
 
 /// A crash buffer asks for a session for what it is about to send.
-fn start_from_error(app: &App, db: &Connection, call: &Call) -> Outcome {
+pub fn start_from_error(app: &App, db: &Connection, call: &Call) -> Outcome {
     const BUFFER_PREFIX: &str = "debcdb";
     let span = &call.body["span"];
     let (Some(trace_id), Some(attributes)) = (span["traceId"].as_str(), span["attributes"].as_object()) else {
@@ -641,7 +322,7 @@ fn issue_title(span: &Value, attributes: &Map<String, Value>) -> Option<String> 
 
 /// Ends what has to end by itself: manual sessions at their limit, crash sessions when
 /// their data is in (or was never sent), and the old end of continuous sessions.
-pub fn tick(app: &App) -> Stored<()> {
+pub fn tick(app: &App) -> store::Result<()> {
     let now = clock::now_ms();
     app.store.write(|db| {
         for mut session in store::due_sessions(db, now)? {
@@ -811,34 +492,11 @@ fn object_id(now_ms: i64) -> String {
     format!("{:08x}{tail}", (now_ms / 1000) as u32)
 }
 
-fn free_short_id(db: &Connection) -> Stored<String> {
+fn free_short_id(db: &Connection) -> store::Result<String> {
     loop {
         let id = document::hex(&rand::random::<[u8; 4]>());
         if store::any_session(db, &id)?.is_none() {
             return Ok(id);
         }
     }
-}
-
-// ---- answers -------------------------------------------------------------------------
-
-pub fn json_response(status: StatusCode, value: &Value) -> Response {
-    let kind = [(header::CONTENT_TYPE, "application/json; charset=utf-8")];
-    (status, kind, value.to_string()).into_response()
-}
-
-fn refuse(code: u16, message: &str, status: &str) -> Response {
-    let body = json!({ "statusCode": code, "message": message, "status": status });
-    let code = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    json_response(code, &body)
-}
-
-/// What the platform says of anything that is not one of its own errors.
-fn generic(status: StatusCode) -> Response {
-    refuse(status.as_u16(), "An error occurred. We are looking into it.", "InternalServerError")
-}
-
-pub fn not_found_text() -> Response {
-    let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
-    (StatusCode::NOT_FOUND, kind, "Not found").into_response()
 }
