@@ -200,6 +200,7 @@ def test_size(local):
     assert len(bomb) < 100_000
     reply = expect(413, local.otlp("/v1/traces", bomb, headers={"Content-Encoding": "gzip"}))
     assert "too large" in reply.text
+    expect(413, local.otlp("/v1/logs", b" " * (limit + 1), PROTOBUF))
     expect(200, local.otlp("/v1/traces", gzip.compress(b" " * (limit - 2) + b"{}"), headers={"Content-Encoding": "gzip"}))
 
 
