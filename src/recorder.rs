@@ -198,13 +198,15 @@ pub fn shutdown(timeout: Duration) -> Result<mpr_status> {
         std::mem::forget(recorder);
         return Ok(MPR_OK);
     }
-    let in_session = recorder.sessions.active().is_some();
     trace::set_current(None);
     ids::set_doc_ratio(0.0);
     // The session's end wants what was recorded delivered first; half of the time is kept for the delivery itself.
-    let ended = match in_session {
-        true => recorder.wait("shutdown", timeout / 2, Arc::clone(&recorder.sessions).shutdown()),
-        false => Ok(MPR_SKIPPED),
+    let ended = match recorder.sessions.is_idle() {
+        true => Ok(MPR_SKIPPED),
+        false => {
+            let (work, all) = (timeout * 9 / 20, timeout / 2);
+            recorder.wait("shutdown", work, all, Arc::clone(&recorder.sessions).shutdown())
+        }
     };
     let delivered = recorder.intake.pipeline.close(deadline);
     recorder.worker.stop(deadline.saturating_duration_since(Instant::now()));
@@ -269,15 +271,15 @@ impl Recorder {
         }))
     }
 
-    /// Runs an operation on the worker and waits for it. The operation itself is ended at `limit`.
+    /// Runs an operation on the worker, ended after `work`, and waits `all` for its result.
     ///
     /// # Errors
     /// The operation's, or MPR_ERR_TIMEOUT.
-    fn wait<F>(&self, what: &'static str, limit: Duration, operation: F) -> Result<mpr_status>
+    fn wait<F>(&self, what: &'static str, work: Duration, all: Duration, operation: F) -> Result<mpr_status>
     where
         F: Future<Output = Result<mpr_status>> + Send + 'static,
     {
-        self.worker.wait_for(limit + GRACE, what, limited(what, limit, operation))
+        self.worker.wait_for(all, what, limited(what, work, operation))
     }
 
     /// A blocking session call, bounded by timeout_ms.
@@ -288,7 +290,8 @@ impl Recorder {
     where
         F: Future<Output = Result<mpr_status>> + Send + 'static,
     {
-        self.wait(what, self.config.timeout, operation)
+        let work = self.config.timeout;
+        self.wait(what, work, work + GRACE, operation)
     }
 
     /// The same without waiting: `done` is called once, on the worker, with the result.

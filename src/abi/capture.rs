@@ -231,6 +231,8 @@ pub(super) fn kind_of(kind: i32) -> Result<Kind> {
     Kind::try_from(kind).map_err(|e| Error::invalid(format!("kind: {e}")))
 }
 
+type HeaderList = Vec<(String, String)>;
+
 /// # Safety
 /// Each pointer is NULL or has its length of readable bytes.
 pub(super) unsafe fn payload<'a>(
@@ -238,7 +240,7 @@ pub(super) unsafe fn payload<'a>(
     headers_len: usize,
     body: *const u8,
     body_len: usize,
-) -> Result<(Vec<(String, String)>, &'a [u8])> {
+) -> Result<(HeaderList, &'a [u8])> {
     // SAFETY: the caller's promise.
     let headers = unsafe { input::bytes("headers", headers.cast(), headers_len) }?;
     // SAFETY: the caller's promise.

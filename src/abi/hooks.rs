@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::guard::guard;
 use super::options::mpr_options;
+use crate::config::options::{SamplerHook, ShortIdHook, TraceIdHook};
 use crate::config::Options;
 use crate::status::{mpr_status, Result, MPR_OK};
 
@@ -156,7 +157,7 @@ pub unsafe extern "C" fn mpr_options_set_trace_id_hook(
     let data = UserData::new(user_data, free_user_data);
     guard("mpr_options_set_trace_id_hook", || {
         set(options, move |options| {
-            options.hooks.trace_id = fn_.map(|call| -> Arc<dyn Fn() -> Option<[u8; 16]> + Send + Sync> {
+            options.hooks.trace_id = fn_.map(|call| -> Arc<TraceIdHook> {
                 Arc::new(move || {
                     let mut id = [0; 16];
                     // SAFETY: the host's function; `id` is ours and has the 16 bytes that it may write.
@@ -180,7 +181,7 @@ pub unsafe extern "C" fn mpr_options_set_short_id_hook(
     let data = UserData::new(user_data, free_user_data);
     guard("mpr_options_set_short_id_hook", || {
         set(options, move |options| {
-            options.hooks.short_id = fn_.map(|call| -> Arc<dyn Fn() -> Option<String> + Send + Sync> {
+            options.hooks.short_id = fn_.map(|call| -> Arc<ShortIdHook> {
                 Arc::new(move || {
                     let mut out = [0u8; 9];
                     // SAFETY: the host's function; `out` is ours and has the 9 bytes that it may write.
@@ -205,7 +206,7 @@ pub unsafe extern "C" fn mpr_options_set_sampler_hook(
     let data = UserData::new(user_data, free_user_data);
     guard("mpr_options_set_sampler_hook", || {
         set(options, move |options| {
-            options.hooks.sampler = fn_.map(|call| -> Arc<dyn Fn(&[u8; 16], f64) -> bool + Send + Sync> {
+            options.hooks.sampler = fn_.map(|call| -> Arc<SamplerHook> {
                 Arc::new(move |trace_id: &[u8; 16], ratio| {
                     // SAFETY: the host's function; the id's 16 bytes live during the call.
                     let decision = unsafe { call(trace_id.as_ptr(), ratio, data.get()) };

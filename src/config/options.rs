@@ -103,17 +103,24 @@ fn otlp_endpoint(signal: &str) -> Value {
     json!(format!("{}/v1/{signal}", base.trim_end_matches('/')))
 }
 
+/// Makes a trace id; None leaves it to the library.
+pub type TraceIdHook = dyn Fn() -> Option<[u8; 16]> + Send + Sync;
+/// Makes a session's short id.
+pub type ShortIdHook = dyn Fn() -> Option<String> + Send + Sync;
+/// Decides about a root trace, given its id and the configured ratio.
+pub type SamplerHook = dyn Fn(&[u8; 16], f64) -> bool + Send + Sync;
+
 /// The host's own maskers, generators and samplers, and where the library's diagnostics go.
 #[derive(Default, Clone)]
 pub struct Hooks {
     /// Masks bodies in place of the built-in rules.
     pub mask: Option<Arc<crate::mask::Custom>>,
     /// Makes the ids of root spans that the library begins.
-    pub trace_id: Option<Arc<dyn Fn() -> Option<[u8; 16]> + Send + Sync>>,
+    pub trace_id: Option<Arc<TraceIdHook>>,
     /// Gives a session its short id where the server's answer has none.
-    pub short_id: Option<Arc<dyn Fn() -> Option<String> + Send + Sync>>,
+    pub short_id: Option<Arc<ShortIdHook>>,
     /// Decides about root spans outside a session.
-    pub sampler: Option<Arc<dyn Fn(&[u8; 16], f64) -> bool + Send + Sync>>,
+    pub sampler: Option<Arc<SamplerHook>>,
     /// Gets the library's diagnostics.
     pub log: Option<Arc<crate::process::log::Sink>>,
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwapOption;
 use reqwest::Method;
 use serde_json::{json, Value};
+use tokio::sync::Notify;
 
 pub use details::Details;
 
@@ -99,6 +100,8 @@ pub struct Sessions {
     worker: Arc<Worker>,
     shared: Mutex<Shared>,
     active: ArcSwapOption<Active>,
+    /// A start or an end is over.
+    changed: Notify,
 }
 
 impl Sessions {
@@ -120,6 +123,7 @@ impl Sessions {
             worker,
             shared: Mutex::new(Shared { state, ended_by: None, saved: None }),
             active: ArcSwapOption::new(active),
+            changed: Notify::new(),
         })
     }
 
@@ -155,6 +159,7 @@ impl Sessions {
         shared.saved = None;
         self.enter(active);
         entered.store(true, Ordering::Relaxed);
+        self.changed.notify_waiters();
         Ok(MPR_OK)
     }
 
@@ -176,15 +181,28 @@ impl Sessions {
         self.end("cancel", Details::default()).await
     }
 
-    /// At the shutdown: ends what this process started. A continuous session would otherwise stay open there for ever.
+    /// At the shutdown: waits for a start or an end that is under way, and ends what this process started. A continuous
+    /// session would otherwise stay open there for ever.
     ///
     /// # Errors
     /// As the platform answers.
     pub async fn shutdown(self: Arc<Self>) -> Result<mpr_status> {
+        loop {
+            let changed = self.changed.notified();
+            if !matches!(self.shared.lock()?.state, State::Starting | State::Ending) {
+                break;
+            }
+            changed.await;
+        }
         match self.active().is_some_and(|active| active.owned) {
             true => self.end("shutdown", Details::default()).await,
             false => Ok(MPR_SKIPPED),
         }
+    }
+
+    /// Whether there is nothing for [`Sessions::shutdown`] to do.
+    pub fn is_idle(&self) -> bool {
+        self.shared.lock().is_ok_and(|shared| matches!(shared.state, State::Stopped))
     }
 
     /// Keeps the last two minutes of a continuous session as a session of their own.
@@ -419,6 +437,7 @@ impl Sessions {
             shared.state = State::Stopped;
             shared.ended_by = Some(ended_by);
         }
+        self.changed.notify_waiters();
     }
 
     async fn end_remotely(&self, how: &str, active: &Active, details: Details) -> Result<()> {

@@ -81,9 +81,9 @@ fn with_rng<T>(draw: impl FnOnce(&mut SmallRng) -> T) -> T {
 /// From the system's entropy; where that is denied, from what differs between threads, processes and moments.
 fn seeded() -> SmallRng {
     SmallRng::try_from_os_rng().unwrap_or_else(|_| {
-        let mut seed = std::collections::hash_map::RandomState::new();
+        let seed = std::collections::hash_map::RandomState::new();
         let differs = (std::process::id(), crate::process::clock::unix_nanos(), &raw const seed as usize);
-        SmallRng::seed_from_u64(std::hash::BuildHasher::hash_one(&mut seed, differs))
+        SmallRng::seed_from_u64(std::hash::BuildHasher::hash_one(&seed, differs))
     })
 }
 
