@@ -1,0 +1,83 @@
+# The two commands are `make demo` and `make test`. `make help` tells the others.
+SHELL := /bin/bash
+BUILD := $(CURDIR)/build
+# `make PROFILE=dev …` builds faster and runs slower; what is shipped and tested is release.
+PROFILE ?= release
+OUT := target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+PYTHON := .venv/bin/python
+PREFIX ?= /usr/local
+export MPR_BUILD := $(BUILD)
+
+.PHONY: help demo test build deps venv check cargo-test python-test header picture install size bench clean
+
+help:
+	@echo "make demo      build, record a real C server with the local recorder, show the session"
+	@echo "make test      everything that CI checks"
+	@echo "make build     library and local recorder into build/"
+	@echo "make install   header, library, pkg-config and CMake files into PREFIX (default /usr/local), DESTDIR honoured"
+	@echo "make header    write include/mpr.h anew from src/abi"
+	@echo "make size      what the shared library weighs"
+	@echo "make bench     figures of the hot path, through the C ABI"
+	@echo "make picture   docs/session.png, the README's picture, with Chromium"
+	@echo "make clean     remove build/, target/ and .venv/"
+
+demo: deps build $(BUILD)/examples/c-http-server
+	@python3 examples/demo.py
+
+test: deps venv check cargo-test build $(BUILD)/examples/c-http-server python-test
+
+# What a fresh Debian lacks; says what is missing where it cannot be installed.
+deps:
+	@tools/deps.sh
+
+venv: $(PYTHON)
+$(PYTHON): tests/requirements.txt
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	python3 tools/licences.py
+
+cargo-test:
+	cargo test --workspace --locked --quiet
+
+python-test:
+	$(PYTHON) -m pytest -q -p no:cacheprovider tests
+
+# Two cargo runs: what only the recorder's dependencies switch on must not end up in the library, and only the library
+# is worth the slow whole-program optimisation.
+build:
+	cargo build --locked --profile $(PROFILE) -p mpr
+	CARGO_PROFILE_RELEASE_LTO=off cargo build --locked --profile $(PROFILE) -p mpr-local
+	@mkdir -p $(BUILD)/lib $(BUILD)/bin
+	@cp -f $(OUT)/libmpr.so $(OUT)/libmpr.a $(BUILD)/lib/
+	@ln -sf libmpr.so $(BUILD)/lib/libmpr.so.0
+	@cp -f $(OUT)/mpr-local $(BUILD)/bin/
+
+$(BUILD)/examples/c-http-server: build examples/c-http-server/server.c
+	@mkdir -p $(@D)
+	$(MAKE) -s -C examples/c-http-server CPPFLAGS="-I$(CURDIR)/include" LDFLAGS="-L$(BUILD)/lib -Wl,-rpath,$(BUILD)/lib" OUT=$@
+
+header:
+	MPR_BLESS=1 cargo test --quiet --test header
+	@git diff --stat include/mpr.h
+
+install: build
+	bindings/c/install.sh "$(PREFIX)"
+
+size: build
+	@tools/size.sh $(BUILD)/lib/libmpr.so
+
+bench: build
+	@mkdir -p $(BUILD)/benches
+	gcc -O2 -std=c11 -Wall -Wextra -Iinclude benches/hot_path.c -o $(BUILD)/benches/hot_path -L$(BUILD)/lib -Wl,-rpath,$(BUILD)/lib -lmpr
+	$(BUILD)/benches/hot_path
+
+picture: deps build $(BUILD)/examples/c-http-server
+	python3 tools/picture.py docs/session.png
+
+clean:
+	rm -rf $(BUILD) target .venv
