@@ -1,0 +1,144 @@
+"""What all test folders share: where the built files are, C programs compiled and run, servers.
+
+MPR_BUILD names the build directory (default: build/ of the project); it has lib/libmpr.so, lib/libmpr.so.0, lib/libmpr.a
+and bin/mpr-local. Nothing here builds the library.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = Path(os.environ.get("MPR_BUILD") or ROOT / "build").resolve()
+# tests/local finds its recorder by a variable of its own.
+os.environ.setdefault("MPR_LOCAL_BIN", str(BUILD / "bin" / "mpr-local"))
+for folder in ("support", "local"):
+    sys.path.insert(0, str(ROOT / "tests" / folder))
+
+from local_recorder import start_local  # noqa: E402
+from platform_server import PlatformServer  # noqa: E402
+
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-g"]
+# "Possibly lost" is not an error: Rust keeps pointers into the middle of its blocks (Arc, thread handles).
+VALGRIND = [
+    *("valgrind", "-q", "--error-exitcode=99", "--track-fds=no"),
+    *("--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"),
+]
+SUPPRESSIONS = ROOT / "tests" / "support" / "valgrind.supp"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes more than a few seconds (leave out with -m 'not slow')")
+    config.addinivalue_line("markers", "valgrind: runs under valgrind (leave out with -m 'not valgrind')")
+
+
+def clean_env(**more):
+    """The environment without anything that the library reads."""
+    ours = re.compile(r"OTEL_|MULTIPLAYER_|MPR_LOG$|SSL_CERT_|(HTTPS?|NO|ALL)_PROXY$", re.IGNORECASE)
+    return {**{k: v for k, v in os.environ.items() if not ours.match(k)}, **more}
+
+
+@pytest.fixture(scope="session")
+def build():
+    """The build directory."""
+    for name in ("lib/libmpr.so", "lib/libmpr.so.0", "lib/libmpr.a", "bin/mpr-local"):
+        assert (BUILD / name).exists(), f"{BUILD / name} is not there: build first, or set MPR_BUILD"
+    return BUILD
+
+
+@pytest.fixture(scope="session")
+def include():
+    """The directory of mpr.h."""
+    return ROOT / "include"
+
+
+@pytest.fixture(scope="session")
+def plain_symbols(build, tmp_path_factory):
+    """A directory with libmpr.so.0 without its debug information, for valgrind: it reads all of that at each start,
+    which takes many times as long as the test. Names of functions stay."""
+    folder = tmp_path_factory.mktemp("stripped")
+    subprocess.run(["strip", "-g", "-o", folder / "libmpr.so.0", build / "lib" / "libmpr.so"], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def compile_c(build, include, tmp_path_factory):
+    """compile_c(sources, flags=(), compiler="gcc", standard="c11", libraries=None) → the program's path.
+
+    `sources` is one path or several. `libraries` replaces -lmpr (e.g. for static linking). The same call twice compiles
+    once. A warning fails the test."""
+    folder, made = tmp_path_factory.mktemp("c"), {}
+
+    def compile_one(sources, flags=(), compiler="gcc", standard="c11", libraries=None):
+        sources = [Path(s) for s in ([sources] if isinstance(sources, (str, Path)) else sources)]
+        key = (tuple(sources), tuple(flags), compiler, standard, tuple(libraries or ()))
+        if key not in made:
+            out = folder / f"{sources[0].stem}-{len(made)}"
+            lib = build / "lib"
+            if libraries is None:
+                libraries = [f"-L{lib}", "-lmpr", f"-Wl,-rpath,{lib}", "-lpthread"]
+            command = [compiler, f"-std={standard}", *WARNINGS, f"-I{include}", *flags, *sources, "-o", out, *libraries]
+            done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+            assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stderr}"
+            made[key] = out
+        return made[key]
+
+    return compile_one
+
+
+@pytest.fixture
+def run_c(request, tmp_path):
+    """run_c(program, *args, env=None, valgrind=False, status=0, silent=True, timeout=60) → CompletedProcess.
+
+    Without `env` the program runs in clean_env(). Fails the test unless the program ends with `status`, and, when `silent`,
+    writes nothing to stderr: our programs write there only what failed, so anything else would be the library's."""
+
+    def run(program, *args, env=None, valgrind=False, status=0, silent=True, timeout=60, **options):
+        command, env = [str(program), *map(str, args)], clean_env() if env is None else dict(env)
+        if valgrind:
+            if not shutil.which("valgrind"):
+                pytest.skip("valgrind is not installed")
+            # LD_LIBRARY_PATH does not win over rpath; a preload of the same SONAME does.
+            folder = request.getfixturevalue("plain_symbols")
+            env["LD_PRELOAD"] = str(folder / "libmpr.so.0")
+            supp = [f"--suppressions={SUPPRESSIONS}"] if SUPPRESSIONS.exists() else []
+            command, timeout = [*VALGRIND, *supp, *command], timeout * 5
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout, cwd=tmp_path, **options)
+        said = f"{' '.join(command)}\nstatus {done.returncode}\n{done.stdout[-8000:]}\n{done.stderr[-8000:]}"
+        assert done.returncode == status, said
+        assert not silent or not done.stderr, said
+        return done
+
+    return run
+
+
+@pytest.fixture
+def platform():
+    """A fake platform; see platform_server.py."""
+    with PlatformServer() as server:
+        yield server
+
+
+@pytest.fixture
+def local(tmp_path):
+    """A local recorder with a database of its own; see local_recorder.py."""
+    recorder = start_local(tmp_path)
+    yield recorder
+    recorder.process.kill()
+    recorder.process.wait()
+
+
+def local_env(recorder, **more):
+    """Environment for a program whose mpr_init(NULL) shall use a local recorder."""
+    return clean_env(
+        MULTIPLAYER_API_KEY="local",
+        MULTIPLAYER_BASE_API_URL=recorder.base,
+        OTEL_EXPORTER_OTLP_ENDPOINT=recorder.base,
+        OTEL_SERVICE_NAME="shop",
+        **more,
+    )
