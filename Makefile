@@ -53,9 +53,9 @@ build:
 	cargo build --locked --profile $(PROFILE) -p mpr
 	CARGO_PROFILE_RELEASE_LTO=off cargo build --locked --profile $(PROFILE) -p mpr-local
 	@mkdir -p $(BUILD)/lib $(BUILD)/bin
-	@cp -f $(OUT)/libmpr.so $(OUT)/libmpr.a $(BUILD)/lib/
+	@install $(OUT)/libmpr.so $(OUT)/libmpr.a $(BUILD)/lib/
 	@ln -sf libmpr.so $(BUILD)/lib/libmpr.so.0
-	@cp -f $(OUT)/mpr-local $(BUILD)/bin/
+	@install $(OUT)/mpr-local $(BUILD)/bin/
 
 $(BUILD)/examples/c-http-server: build examples/c-http-server/server.c
 	@mkdir -p $(@D)

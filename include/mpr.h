@@ -9,7 +9,7 @@
  * INSTALL AND LINK
  *   One shared library and this header; no other file is needed at run time.
  *     cc app.c $(pkg-config --cflags --libs libmpr)         or         cc app.c -lmpr
- *   Static (on Linux): cc app.c libmpr.a -lpthread -ldl -lm -lgcc_s -lc
+ *   Static (on Linux): cc app.c libmpr.a -lpthread -ldl -lm
  *   CMake: find_package(mpr REQUIRED), then target_link_libraries(app mpr::mpr) or mpr::mpr_static.
  *
  * QUICK START
@@ -37,7 +37,8 @@
  *
  * RECORDING OFF
  *   Before mpr_init() and after mpr_shutdown() ids are still valid, spans still carry context, and everything that would
- *   record answers MPR_SKIPPED: a host needs no special case.
+ *   record answers MPR_SKIPPED: a host needs no special case. (A span begun before mpr_shutdown() goes on to its end, and
+ *   is then counted as dropped.)
  *
  * MEMORY
  *   Text that goes in is copied. Text that comes out goes to the caller's buffer (the size that is needed is returned) or
@@ -538,9 +539,11 @@ mpr_status mpr_options_get_proxy(const struct mpr_options *options,
                                  size_t capacity,
                                  size_t *needed);
 
-// The service's name, `service.name`. Default: the name of the executable. Environment: OTEL_SERVICE_NAME.
+// The service's name, `service.name`. Default: `unknown_service:` and the executable's name, as OpenTelemetry has it.
+// Environment: OTEL_SERVICE_NAME.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_service_name(struct mpr_options *options, const char *value);
+mpr_status mpr_options_set_service_name(struct mpr_options *options,
+                                        const char *value);
 
 // What mpr_init() would use for service_name, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
@@ -872,8 +875,9 @@ mpr_status mpr_cancel(void);
 mpr_status mpr_check_remote(const char *session_json);
 
 // Writes the session's state as a JSON object, NUL-terminated: state ("stopped", "starting", "started", "ending"), and
-// where there is one type, id, shortId, name, url, startedAt, endsAt and endsInMs (the platform's limit), part,
-// counts {spans, logs, errors}, saved {id, url, at}, endedBy. The size that is needed, with the NUL, goes to `*needed`
+// of the session that runs, or ran last, type, id, shortId, name, url, startedAt, counts {spans, logs, errors}; while a
+// manual one runs endsAt and endsInMs (the platform's limit) and part (of a recording that was rolled over); saved
+// {id, url, at} after a save; endedBy ("stop", "cancel", "platform_limit", "shutdown", "failed_start"). The size that is needed, with the NUL, goes to `*needed`
 // (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_NOT_INITIALIZED, MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_session_info(char *json,
                             size_t capacity,
@@ -1028,6 +1032,12 @@ mpr_status mpr_span_capture_payload(struct mpr_span *span,
                                     size_t headers_len,
                                     const uint8_t *body,
                                     size_t body_len);
+
+// mpr_capture_end() for spans of this library: the payload is complete, and its attributes go onto the span as they are.
+// (mpr_span_set_string() in a callback would mask them a second time.) Free the capture afterwards. Returns MPR_OK,
+// MPR_SKIPPED (`capture` is NULL, or the span is not recorded), MPR_ERR_INVALID_ARGUMENT, MPR_ERR_POISONED. Since 0.1.
+mpr_status mpr_span_capture_end(struct mpr_span *span,
+                                struct mpr_capture *capture);
 
 // Writes the span's ids and flags, to be the parent of other spans or to be sent as traceparent. Works for every span
 // until its end. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT, MPR_ERR_POISONED. Since 0.1.

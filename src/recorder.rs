@@ -20,7 +20,7 @@ use crate::http::Http;
 use crate::logs::Logger;
 use crate::mask;
 use crate::pipeline::otlp::{adapt_log_resource, session_of, Envelope, Item};
-use crate::pipeline::{Counts, Pipeline};
+use crate::pipeline::{Counts, Pipeline, Queue};
 use crate::process::log::{self, Level};
 use crate::process::worker::Worker;
 use crate::process::{os, panics};
@@ -34,6 +34,10 @@ use crate::trace::{self, ids, Kind};
 
 /// A call waits this much longer than the work inside may take, so that the work's own answer is the one that counts.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// OpenTelemetry's namespaces whose attribute names have words in them that would make a body field sensitive.
+const CONVENTIONS: &[&str] =
+    &["server.", "client.", "network.", "net.", "peer.", "source.", "destination.", "session."];
 
 static CURRENT: ArcSwapOption<Recorder> = ArcSwapOption::const_empty();
 /// Held while the current recorder is replaced; never on the hot path.
@@ -210,22 +214,22 @@ pub fn shutdown(timeout: Duration) -> Result<mpr_status> {
     };
     let delivered = recorder.intake.pipeline.close(deadline);
     recorder.worker.stop(deadline.saturating_duration_since(Instant::now()));
-    *LAST_STATS.lock()? = recorder.stats();
+    *LAST.lock()? = Some((recorder.stats(), recorder.intake.pipeline.queue()));
     log::set_sink(None, 0);
     delivered.and(ended).map(|_| MPR_OK)
 }
 
-static LAST_STATS: Mutex<Option<Stats>> = Mutex::new(None);
+/// The numbers of the last recorder's end. Its queue goes on counting: a span may end later than its recorder.
+static LAST: Mutex<Option<(Stats, Arc<Queue>)>> = Mutex::new(None);
 
 /// The numbers of the current recorder, else of the last one.
 pub fn stats() -> Stats {
-    match current().as_ref() {
-        Some(recorder) => recorder.stats().unwrap_or_default(),
-        None => LAST_STATS
-            .lock()
-            .ok()
-            .and_then(|last| *last)
-            .unwrap_or(Stats { panics: panics::caught(), ..Stats::default() }),
+    if let Some(recorder) = current().as_ref() {
+        return recorder.stats();
+    }
+    match LAST.lock().ok().as_deref() {
+        Some(Some((last, queue))) => Stats { items: queue.counts(), panics: panics::caught(), ..*last },
+        _ => Stats { panics: panics::caught(), ..Stats::default() },
     }
 }
 
@@ -361,7 +365,9 @@ impl Recorder {
     /// Masks a span attribute that the host sets: by its key's words, and what looks like a secret in its text.
     pub fn mask_attribute(&self, key: &str, value: &str) -> String {
         let rules = &self.config.capture.rules;
-        if rules.masks_body() && rules.is_sensitive_field(key) {
+        // "server.address" and "session.id" are no secrets: the conventions' names say what they hold.
+        let conventional = CONVENTIONS.iter().any(|namespace| key.starts_with(namespace));
+        if rules.masks_body() && !conventional && rules.is_sensitive_field(key) {
             return mask::PLACEHOLDER.to_owned();
         }
         self.mask_text(value)
@@ -440,9 +446,9 @@ impl Recorder {
         self.sessions.info()
     }
 
-    fn stats(&self) -> Option<Stats> {
+    fn stats(&self) -> Stats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Some(Stats {
+        Stats {
             items: self.intake.pipeline.counts(),
             filtered: read(&self.intake.filtered),
             payloads_captured: read(&self.captures.captured),
@@ -452,7 +458,7 @@ impl Recorder {
             mask_callback_failures: read(&self.captures.callback_failures),
             panics: panics::caught(),
             fork_generation: self.generation,
-        })
+        }
     }
 }
 

@@ -167,18 +167,22 @@ pub unsafe extern "C" fn mpr_capture_end(
             return Ok(MPR_SKIPPED);
         }
         let emit = fn_.ok_or_else(|| Error::invalid("fn: NULL"))?;
-        // Taken out, so that the callback runs outside the capture's lock.
-        let (recorder, stream) = TABLE.with(capture as usize, |capture| {
-            let empty = Stream::begin(&capture.recorder.config.capture, capture.stream.kind());
-            Ok((Arc::clone(&capture.recorder), std::mem::replace(&mut capture.stream, empty)))
-        })?;
-        let outcome = stream.end(&recorder.config.capture, &mut |key, value| {
+        finish(capture, &mut |key, value| {
             // SAFETY: the host's function with the host's user_data.
             unsafe { hand_over(emit, user_data, key, value) };
-        });
-        recorder.count_capture(&outcome);
+        })?;
         Ok(MPR_OK)
     })
+}
+
+/// Ends a capture: masked and emitted outside its lock, since `emit` may be the host's callback.
+pub(super) fn finish(capture: *mut mpr_capture, emit: &mut dyn FnMut(&str, &str)) -> Result<()> {
+    let (recorder, stream) = TABLE.with(capture as usize, |capture| {
+        let empty = Stream::begin(&capture.recorder.config.capture, capture.stream.kind());
+        Ok((Arc::clone(&capture.recorder), std::mem::replace(&mut capture.stream, empty)))
+    })?;
+    recorder.count_capture(&stream.end(&recorder.config.capture, emit));
+    Ok(())
 }
 
 /// Frees a capture, ended or not. NULL is fine. Since 0.1.

@@ -375,7 +375,8 @@ pub unsafe extern "C" fn mpr_options_get_proxy(
     guard("mpr_options_get_proxy", || unsafe { get_text(options, "proxy", out, capacity, needed) })
 }
 
-/// The service's name, `service.name`. Default: the name of the executable. Environment: OTEL_SERVICE_NAME.
+/// The service's name, `service.name`. Default: `unknown_service:` and the executable's name, as OpenTelemetry has it.
+/// Environment: OTEL_SERVICE_NAME.
 /// NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_options_set_service_name(options: *mut mpr_options, value: *const c_char) -> mpr_status {

@@ -91,8 +91,9 @@ pub unsafe extern "C" fn mpr_check_remote(session_json: *const c_char) -> mpr_st
 }
 
 /// Writes the session's state as a JSON object, NUL-terminated: state ("stopped", "starting", "started", "ending"), and
-/// where there is one type, id, shortId, name, url, startedAt, endsAt and endsInMs (the platform's limit), part,
-/// counts {spans, logs, errors}, saved {id, url, at}, endedBy. The size that is needed, with the NUL, goes to `*needed`
+/// of the session that runs, or ran last, type, id, shortId, name, url, startedAt, counts {spans, logs, errors}; while a
+/// manual one runs endsAt and endsInMs (the platform's limit) and part (of a recording that was rolled over); saved
+/// {id, url, at} after a save; endedBy ("stop", "cancel", "platform_limit", "shutdown", "failed_start"). The size that is needed, with the NUL, goes to `*needed`
 /// (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_NOT_INITIALIZED, MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_session_info(json: *mut c_char, capacity: usize, needed: *mut usize) -> mpr_status {

@@ -6,7 +6,7 @@ use opentelemetry::trace::{Span as _, SpanKind, Status};
 use opentelemetry::KeyValue;
 use serde_json::{Map, Value};
 
-use super::capture::{kind_of, payload};
+use super::capture::{finish, kind_of, mpr_capture, payload};
 use super::guard::{guard, guard_or};
 use super::handles::Handles;
 use super::input;
@@ -226,6 +226,25 @@ pub unsafe extern "C" fn mpr_span_capture_payload(
         recorder.capture(kind, &headers, body, &mut |key, value| {
             attributes.push(KeyValue::new(key.to_owned(), value.to_owned()));
         });
+        recorded(span, |span| {
+            span.set_attributes(attributes);
+            Ok(())
+        })
+    })
+}
+
+/// mpr_capture_end() for spans of this library: the payload is complete, and its attributes go onto the span as they are.
+/// (mpr_span_set_string() in a callback would mask them a second time.) Free the capture afterwards. Returns MPR_OK,
+/// MPR_SKIPPED (`capture` is NULL, or the span is not recorded), MPR_ERR_INVALID_ARGUMENT, MPR_ERR_POISONED. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn mpr_span_capture_end(span: *mut mpr_span, capture: *mut mpr_capture) -> mpr_status {
+    guard("mpr_span_capture_end", || {
+        if capture.is_null() {
+            return Ok(MPR_SKIPPED);
+        }
+        TABLE.with(span as usize, |_| Ok(()))?;
+        let mut attributes = Vec::new();
+        finish(capture, &mut |key, value| attributes.push(KeyValue::new(key.to_owned(), value.to_owned())))?;
         recorded(span, |span| {
             span.set_attributes(attributes);
             Ok(())

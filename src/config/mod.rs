@@ -102,6 +102,10 @@ impl Config {
     /// # Errors
     /// MPR_ERR_INVALID_ARGUMENT: no API key anywhere, or a value (also an environment variable's) that is not usable.
     pub fn resolve(options: &Options) -> Result<Self> {
+        // Also those that nothing below reads, such as a protocol that this version does not speak.
+        for spec in options::SPECS {
+            options.effective(spec.name)?;
+        }
         let get = Reader(options);
         let Some(api_key) = get.text("api_key")? else {
             return Err(Error::invalid(

@@ -42,11 +42,16 @@ pub struct Spec {
     pub kind: Type,
     /// Environment variables that serve when it is not set, the first one that is there wins.
     pub env: &'static [&'static str],
+    /// What is put behind [`COMMON_ENDPOINT`], which serves after them.
+    path: Option<&'static str>,
     default: fn() -> Value,
 }
 
+/// OpenTelemetry's variable for both signals.
+const COMMON_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
 const fn spec(name: &'static str, kind: Type, env: &'static [&'static str], default: fn() -> Value) -> Spec {
-    Spec { name, kind, env, default }
+    Spec { name, kind, env, path: None, default }
 }
 
 const MIB: u64 = 1024 * 1024;
@@ -55,8 +60,18 @@ const MIB: u64 = 1024 * 1024;
 pub static SPECS: &[Spec] = &[
     spec("api_key", Type::Key, &["MULTIPLAYER_API_KEY", "MULTIPLAYER_SDK_API_KEY", "MULTIPLAYER_OTLP_KEY"], none),
     spec("api_base_url", Type::Url, &["MULTIPLAYER_BASE_API_URL"], || json!("https://api.multiplayer.app")),
-    spec("traces_endpoint", Type::Url, &["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"], || otlp_endpoint("traces")),
-    spec("logs_endpoint", Type::Url, &["OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"], || otlp_endpoint("logs")),
+    Spec {
+        path: Some("/v1/traces"),
+        ..spec("traces_endpoint", Type::Url, &["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"], || {
+            json!("https://otlp.multiplayer.app/v1/traces")
+        })
+    },
+    Spec {
+        path: Some("/v1/logs"),
+        ..spec("logs_endpoint", Type::Url, &["OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"], || {
+            json!("https://otlp.multiplayer.app/v1/logs")
+        })
+    },
     spec("protocol", Type::Choice(&["http/protobuf"]), &["OTEL_EXPORTER_OTLP_PROTOCOL"], || json!("http/protobuf")),
     spec("compression", Type::Choice(&["gzip", "none"]), &["OTEL_EXPORTER_OTLP_COMPRESSION"], || json!("gzip")),
     spec("headers", Type::Object, &["OTEL_EXPORTER_OTLP_HEADERS"], || json!({})),
@@ -94,13 +109,6 @@ pub static SPECS: &[Spec] = &[
 
 fn none() -> Value {
     Value::Null
-}
-
-/// Without an endpoint of the signal's own: OpenTelemetry's common endpoint plus the signal's path, else the platform's.
-fn otlp_endpoint(signal: &str) -> Value {
-    let base = std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok().filter(|base| !base.is_empty());
-    let base = base.unwrap_or_else(|| "https://otlp.multiplayer.app".into());
-    json!(format!("{}/v1/{signal}", base.trim_end_matches('/')))
 }
 
 /// Makes a trace id; None leaves it to the library.
@@ -170,11 +178,15 @@ impl Options {
         if let Some(value) = self.values.get(spec.name) {
             return Ok(value.clone());
         }
-        let from_env = spec.env.iter().find_map(|var| Some((*var, std::env::var(var).ok().filter(|v| !v.is_empty())?)));
-        match from_env {
-            Some((variable, text)) => check(spec, variable, from_text(spec.kind, &text)),
-            None => Ok((spec.default)()),
+        let set = |var: &&'static str| Some((*var, std::env::var(var).ok().filter(|value| !value.is_empty())?));
+        if let Some((variable, text)) = spec.env.iter().find_map(set) {
+            return check(spec, variable, from_text(spec.kind, &text));
         }
+        if let (Some(path), Some((variable, base))) = (spec.path, set(&COMMON_ENDPOINT)) {
+            let base = check(spec, variable, json!(base))?;
+            return Ok(json!(format!("{}{path}", base.as_str().unwrap_or_default())));
+        }
+        Ok((spec.default)())
     }
 }
 
@@ -196,7 +208,8 @@ fn from_text(kind: Type, text: &str) -> Value {
             _ => json!(text),
         },
         Type::Integer(..) => text.parse::<u64>().map_or_else(|_| json!(text), |n| json!(n)),
-        Type::Ratio => text.parse::<f64>().map_or_else(|_| json!(text), |n| json!(n)),
+        // "NaN" is a number to Rust and none to JSON.
+        Type::Ratio => text.parse().ok().filter(|n: &f64| n.is_finite()).map_or_else(|| json!(text), |n| json!(n)),
         _ => json!(text),
     }
 }
@@ -205,7 +218,8 @@ fn from_text(kind: Type, text: &str) -> Value {
 fn check(spec: &Spec, field: &str, value: Value) -> Result<Value> {
     let wrong = |wanted: String| {
         let got = match (&value, spec.kind) {
-            (_, Type::Key) => "the given value".to_owned(),
+            // Headers hold keys as well.
+            (_, Type::Key | Type::Object) => "the given value".to_owned(),
             (Value::String(text), _) => format!("'{}'", shown(text)),
             (other, _) => shown(&other.to_string()),
         };
@@ -356,7 +370,7 @@ mod tests {
             ("protocol", json!("udp"), "protocol: 'udp' is not one of http/protobuf"),
             ("apiKey", json!("k"), "options: there is no option 'apiKey'; did you mean 'api_key'?"),
             ("api_key", json!("Bearer abc"), "api_key: leave out the leading 'Bearer '; give the key alone"),
-            ("headers", json!("novalue"), "headers: 'novalue' is not a JSON object or key=value,key=value"),
+            ("headers", json!("novalue"), "headers: the given value is not a JSON object or key=value,key=value"),
         ] {
             assert_eq!(options.set(name, value).unwrap_err().message, message);
         }

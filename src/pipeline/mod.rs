@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use queue::Counts;
+pub use queue::{Counts, Queue};
 
 use crate::config::Config;
 use crate::http::Http;
@@ -16,7 +16,6 @@ use crate::process::log::{self, Level};
 use crate::process::worker::Worker;
 use crate::status::Result;
 use otlp::Item;
-use queue::Queue;
 
 /// One recorder's delivery.
 pub struct Pipeline {
@@ -72,6 +71,11 @@ impl Pipeline {
             log::write(Level::Error, || format!("{left} items were dropped: the shutdown's time was over"));
         }
         flushed
+    }
+
+    /// The queue, which outlives the rest to count what comes too late.
+    pub fn queue(&self) -> Arc<Queue> {
+        Arc::clone(&self.queue)
     }
 
     /// Where every item is.

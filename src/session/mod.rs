@@ -89,6 +89,8 @@ struct Shared {
     ended_by: Option<&'static str>,
     /// `_id` and `url` of what the last save made.
     saved: Option<Value>,
+    /// The session that ended last, for those who ask after its end.
+    last: Option<Arc<Active>>,
 }
 
 /// The sessions of one recorder. All methods that talk to the platform are futures for the worker.
@@ -121,7 +123,7 @@ impl Sessions {
             config,
             pipeline,
             worker,
-            shared: Mutex::new(Shared { state, ended_by: None, saved: None }),
+            shared: Mutex::new(Shared { state, ended_by: None, saved: None, last: None }),
             active: ArcSwapOption::new(active),
             changed: Notify::new(),
         })
@@ -157,6 +159,7 @@ impl Sessions {
         shared.state = State::Started;
         shared.ended_by = None;
         shared.saved = None;
+        shared.last = None;
         self.enter(active);
         entered.store(true, Ordering::Relaxed);
         self.changed.notify_waiters();
@@ -281,14 +284,15 @@ impl Sessions {
             }
         };
         put("endedBy", shared.ended_by.map(Value::from));
-        if let Some(active) = self.active.load().as_deref() {
+        let running = self.active.load();
+        if let Some(active) = running.as_ref().or(shared.last.as_ref()) {
             put("type", Some(json!(active.type_name())));
             put("id", Some(json!(active.id)));
             put("shortId", Some(json!(active.prefix.short_id())));
             put("name", active.details.name.clone().map(Value::from));
             put("url", active.url.clone().map(Value::from));
             put("startedAt", Some(json!(iso8601(active.started_at))));
-            if let Some((ends, ends_at)) = active.ends {
+            if let (Some((ends, ends_at)), true) = (active.ends, running.is_some()) {
                 let left = ends.saturating_duration_since(Instant::now()).as_millis();
                 put("endsAt", Some(json!(iso8601(ends_at))));
                 put("endsInMs", Some(json!(u64::try_from(left).unwrap_or(u64::MAX))));
@@ -423,7 +427,9 @@ impl Sessions {
             }
             // New traces stop joining at once; spans that are open now still belong to it by their ids.
             trace::set_current(None);
-            self.active.swap(None)
+            let active = self.active.swap(None);
+            shared.last.clone_from(&active);
+            active
         };
         let _stopped = OnDrop(|| self.stopped(how));
         match &active {
@@ -567,7 +573,7 @@ impl Sessions {
         let Ok(mut shared) = self.shared.lock() else { return };
         if self.is_running(&active) {
             trace::set_current(None);
-            self.active.store(None);
+            shared.last = self.active.swap(None);
             shared.state = State::Stopped;
             shared.ended_by = Some("platform_limit");
             log::write(Level::Warn, || {
