@@ -1,0 +1,6 @@
+"""The driver of scenarios is shared with tests/session."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "session"))
