@@ -195,6 +195,9 @@ pub fn init(options: &Options) -> Result<()> {
 /// Recording is off in any case.
 pub fn shutdown(timeout: Duration) -> Result<mpr_status> {
     let deadline = Instant::now() + timeout;
+    if let Some(recorder) = CURRENT.load().as_ref() {
+        recorder.worker.not_from_within("shutdown")?;
+    }
     let _one_at_a_time = CHANGE.lock()?;
     let Some(recorder) = CURRENT.swap(None) else { return Ok(MPR_SKIPPED) };
     if recorder.generation != os::generation() {

@@ -36,7 +36,7 @@ pub struct Details {
     pub session_attributes: Map<String, Value>,
     /// Free attributes of the resource.
     pub resource_attributes: Map<String, Value>,
-    /// The end user, in the platform's order.
+    /// The end user.
     pub user_attributes: Map<String, Value>,
     /// Objects of value and maybe key.
     pub tags: Vec<Value>,
@@ -94,7 +94,7 @@ impl Details {
             ("tags", Some(Value::Array(self.tags.clone()))),
             ("sessionAttributes", Some(Value::Object(self.session_attributes.clone()))),
             ("resourceAttributes", Some(Value::Object(self.resource_attributes.clone()))),
-            ("userAttributes", Some(Value::Object(self.user_attributes.clone()))),
+            ("userAttributes", Some(Value::Object(ordered_user(self.user_attributes.clone())))),
         ];
         let is_empty =
             |value: &Value| value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty);
@@ -142,14 +142,19 @@ fn attributes(given: &mut Map<String, Value>, field: &str) -> Result<Map<String,
 }
 
 fn user_attributes(mut given: Map<String, Value>) -> Result<Map<String, Value>> {
-    if given.is_empty() {
-        return Ok(given);
-    }
     given.retain(|_, value| value.as_str() != Some(""));
-    let kind = given.entry("type").or_insert_with(|| json!("USER"));
-    if !matches!(kind.as_str(), Some("USER" | "API_CLIENT")) {
-        return Err(wrong("userAttributes.type", "use USER or API_CLIENT"));
+    match given.get("type").map(Value::as_str) {
+        None | Some(Some("USER" | "API_CLIENT")) => Ok(given),
+        Some(_) => Err(wrong("userAttributes.type", "use USER or API_CLIENT")),
     }
+}
+
+/// Complete and in the platform's order: its own fields first, others after them by name.
+fn ordered_user(mut given: Map<String, Value>) -> Map<String, Value> {
+    if given.is_empty() {
+        return given;
+    }
+    given.entry("type").or_insert_with(|| json!("USER"));
     let mut ordered = Map::new();
     for field in USER_FIELDS {
         if let Some(value) = given.remove(*field) {
@@ -159,7 +164,7 @@ fn user_attributes(mut given: Map<String, Value>) -> Result<Map<String, Value>> 
     let mut rest: Vec<_> = given.into_iter().collect();
     rest.sort_by(|a, b| a.0.cmp(&b.0));
     ordered.extend(rest);
-    Ok(ordered)
+    ordered
 }
 
 fn tags(given: Option<&Value>) -> Result<Vec<Value>> {

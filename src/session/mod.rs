@@ -473,23 +473,18 @@ impl Sessions {
 
     /// Name, tags, user and resource attributes given at the stop.
     async fn update(&self, active: &Active, details: &Details) -> Result<()> {
-        let mut merged = details.clone();
-        if !merged.resource_attributes.is_empty() {
-            // An update replaces these wholesale.
-            merged = active.details.clone().with(merged);
+        let given = [
+            ("name", details.name.is_some()),
+            ("tags", !details.tags.is_empty()),
+            ("resourceAttributes", !details.resource_attributes.is_empty()),
+            ("userAttributes", !details.user_attributes.is_empty()),
+        ];
+        let given: Vec<&str> = given.iter().filter(|(_, given)| *given).map(|(field, _)| *field).collect();
+        if given.is_empty() {
+            return Ok(());
         }
-        let mut body = merged.body(&["name", "tags", "resourceAttributes", "userAttributes"]);
-        if let Some(map) = body.as_object_mut() {
-            map.retain(|key, _| match key.as_str() {
-                "name" => details.name.is_some(),
-                "tags" => !details.tags.is_empty(),
-                "resourceAttributes" => !details.resource_attributes.is_empty(),
-                _ => !details.user_attributes.is_empty(),
-            });
-            if map.is_empty() {
-                return Ok(());
-            }
-        }
+        // An update replaces each of them wholesale, so what the start gave is sent again.
+        let body = active.details.clone().with(details.clone()).body(&given);
         let path = format!("/debug-sessions/{}", active.id);
         if let Err(refused) = self.rest.call("stop", Method::PATCH, &path, Some(&body)).await {
             log::write(Level::Warn, || format!("the details given at the stop were lost: {}", refused.error.message));
