@@ -251,8 +251,8 @@ typedef void (*mpr_log_fn)(int32_t level, const char *message, void *user_data);
 typedef void (*mpr_free_fn)(void *user_data);
 
 // Masks a body in place of the built-in rules. Writes the masked text (UTF-8) to `out` and its length to `*needed`. When
-// `capacity` is too small it writes `*needed` alone and is called again with that much. Returns MPR_OK, or anything
-// else for "cannot": the body is then masked whole and counted. Called on the thread that captures; it may be several
+// `capacity` is too small it writes `*needed` (at most 64 MiB) alone and is called again with that much. `in` is never
+// NULL. Returns MPR_OK, or anything else for "cannot": the body is then masked whole and counted. Called on the thread that captures; it may be several
 // at once. Since 0.1.
 typedef mpr_status (*mpr_mask_fn)(const char *content_type,
                                   const uint8_t *in,

@@ -184,7 +184,11 @@ pub fn init(options: &Options) -> Result<()> {
     warn_about_key(&config);
     os::watch_forks();
     ids::set_doc_ratio(config.auto_doc_traces_ratio);
-    CURRENT.store(Some(Recorder::new(Arc::new(config), None)?));
+    let made = Recorder::new(Arc::new(config), None);
+    if made.is_err() {
+        log::set_sink(None, 0);
+    }
+    CURRENT.store(Some(made?));
     Ok(())
 }
 

@@ -18,8 +18,8 @@ pub type mpr_free_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 pub type mpr_log_fn = Option<unsafe extern "C" fn(level: i32, message: *const c_char, user_data: *mut c_void)>;
 
 /// Masks a body in place of the built-in rules. Writes the masked text (UTF-8) to `out` and its length to `*needed`. When
-/// `capacity` is too small it writes `*needed` alone and is called again with that much. Returns MPR_OK, or anything
-/// else for "cannot": the body is then masked whole and counted. Called on the thread that captures; it may be several
+/// `capacity` is too small it writes `*needed` (at most 64 MiB) alone and is called again with that much. `in` is never
+/// NULL. Returns MPR_OK, or anything else for "cannot": the body is then masked whole and counted. Called on the thread that captures; it may be several
 /// at once. Since 0.1.
 pub type mpr_mask_fn = Option<
     unsafe extern "C" fn(
@@ -44,6 +44,9 @@ pub type mpr_short_id_fn = Option<unsafe extern "C" fn(out: *mut c_char, user_da
 /// Decides about a root span outside a session that the library begins: MPR_DROP or MPR_RECORD_AND_SAMPLE. `trace_id`
 /// has 16 bytes; `ratio` is the option sample_ratio. Since 0.1.
 pub type mpr_sampler_fn = Option<unsafe extern "C" fn(trace_id: *const u8, ratio: f64, user_data: *mut c_void) -> i32>;
+
+/// A callback that asks for more has not set `*needed`, or is out of its mind.
+const MASK_OUTPUT_LIMIT: usize = 64 * 1024 * 1024;
 
 /// A callback's user_data with its finalizer.
 pub(super) struct UserData {
@@ -128,8 +131,7 @@ pub unsafe extern "C" fn mpr_options_set_mask_callback(
                                 data.get(),
                             )
                         };
-                        // Ten times the body is no masked form of it.
-                        if status != MPR_OK || needed > out.len().saturating_mul(10) {
+                        if status != MPR_OK || needed > MASK_OUTPUT_LIMIT {
                             return None;
                         }
                         if needed <= out.len() {
