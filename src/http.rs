@@ -10,7 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::config::Config;
 use crate::process::log::{self, Level};
-use crate::status::{Error, Result, MPR_ERR_INTERNAL, MPR_ERR_IO, MPR_ERR_NETWORK};
+use crate::status::{Error, Result, MPR_ERR_INTERNAL, MPR_ERR_IO, MPR_ERR_NETWORK, MPR_ERR_TIMEOUT};
 
 /// What identifies the library to servers.
 const USER_AGENT: &str = concat!("libmpr/", env!("CARGO_PKG_VERSION"));
@@ -65,10 +65,12 @@ fn client(config: &Config) -> Result<Client> {
 /// The body of an answer, `limit` bytes at most: a hostile or broken server cannot fill the host's memory.
 ///
 /// # Errors
-/// MPR_ERR_NETWORK when the answer breaks off. A longer one is cut, which its reader then finds not to parse.
+/// MPR_ERR_NETWORK when the answer breaks off, MPR_ERR_TIMEOUT when it takes too long. A longer one is cut, which its reader then finds not to parse.
 pub async fn read_bounded(mut response: Response, limit: usize) -> Result<Vec<u8>> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|e| Error::new(MPR_ERR_NETWORK, describe(&e)))? {
+    let broken =
+        |e: reqwest::Error| Error::new(if e.is_timeout() { MPR_ERR_TIMEOUT } else { MPR_ERR_NETWORK }, describe(&e));
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
         let room = limit.saturating_sub(body.len());
         body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
         if room <= chunk.len() {

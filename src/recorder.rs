@@ -19,12 +19,12 @@ use crate::config::{Config, Options};
 use crate::http::Http;
 use crate::logs::Logger;
 use crate::mask;
-use crate::pipeline::otlp::{adapt_log_resource, session_of, Envelope, Item};
+use crate::pipeline::otlp::{adapt_log_resource, session_of, severity_number, Envelope, Item};
 use crate::pipeline::{Counts, Pipeline, Queue};
 use crate::process::log::{self, Level};
 use crate::process::worker::Worker;
 use crate::process::{os, panics};
-use crate::session::{Details, Policy, Sessions};
+use crate::session::{Details, Sessions};
 use crate::spans::Tracer;
 use crate::status::{
     mpr_status, Error, Result, MPR_ERR_ALREADY_INITIALIZED, MPR_ERR_NOT_INITIALIZED, MPR_ERR_TIMEOUT, MPR_OK,
@@ -111,8 +111,7 @@ impl Intake {
     /// MPR_ERR_QUEUE_FULL.
     pub fn span(&self, span: Span, envelope: Arc<Envelope>) -> Result<mpr_status> {
         let session = session_of(&span.trace_id);
-        let wanted = self.policy_of(session).is_none_or(|policy| policy.traces);
-        if !wanted {
+        if !self.sessions.policy_of(session).traces {
             self.filtered.fetch_add(1, Ordering::Relaxed);
             return Ok(MPR_SKIPPED);
         }
@@ -129,8 +128,9 @@ impl Intake {
     /// MPR_ERR_QUEUE_FULL.
     pub fn log(&self, record: LogRecord, envelope: Arc<Envelope>) -> Result<mpr_status> {
         let session = session_of(&record.trace_id);
-        let policy = self.policy_of(session).unwrap_or_default();
-        let wanted = policy.logs && (record.severity_number == 0 || record.severity_number >= policy.min_severity);
+        let policy = self.sessions.policy_of(session);
+        let severity = severity_number(&record);
+        let wanted = policy.logs && (severity == 0 || severity >= policy.min_severity);
         if !wanted || !session.kind().in_session() {
             self.filtered.fetch_add(1, Ordering::Relaxed);
             return Ok(MPR_SKIPPED);
@@ -138,10 +138,6 @@ impl Intake {
         self.pipeline.push([Item::log(record, envelope)])?;
         self.sessions.saw_log(session);
         Ok(MPR_OK)
-    }
-
-    fn policy_of(&self, session: trace::SessionPrefix) -> Option<Policy> {
-        self.sessions.active().filter(|active| active.prefix == session).map(|active| active.policy)
     }
 }
 
@@ -247,7 +243,7 @@ fn renew_after_fork() {
     let Ok(_one_at_a_time) = CHANGE.try_lock() else { return };
     let parents = CURRENT.load_full();
     let Some(parents) = parents.filter(|parents| parents.generation != os::generation()) else { return };
-    let child = Recorder::new(Arc::clone(&parents.config), parents.sessions.active()).ok();
+    let child = Recorder::new(Arc::new(parents.config.for_child()), parents.sessions.active()).ok();
     CURRENT.store(child);
     std::mem::forget(parents);
 }
@@ -301,8 +297,8 @@ impl Recorder {
     where
         F: Future<Output = Result<mpr_status>> + Send + 'static,
     {
-        let work = self.config.timeout;
-        self.wait(what, work, work + GRACE, operation)
+        let limit = self.config.timeout;
+        self.wait(what, limit + GRACE / 2, limit + GRACE, operation)
     }
 
     /// The same without waiting: `done` is called once, on the worker, with the result.
@@ -318,7 +314,7 @@ impl Recorder {
     where
         F: Future<Output = Result<mpr_status>> + Send + 'static,
     {
-        let limit = self.config.timeout;
+        let limit = self.config.timeout + GRACE / 2;
         let mut done = OnceDone(Some(done));
         self.worker.spawn(async move {
             let result = limited(what, limit, operation).await;
@@ -337,10 +333,7 @@ impl Recorder {
 
     /// Whether content is captured for this trace: it belongs to a session that wants content.
     pub fn wants_content(&self, trace_id: &[u8; 16]) -> bool {
-        Kind::of(trace_id).in_session() && {
-            let session = trace::SessionPrefix::of(trace_id);
-            self.intake.policy_of(session).is_none_or(|policy| policy.content)
-        }
+        Kind::of(trace_id).in_session() && self.sessions.policy_of(trace::SessionPrefix::of(trace_id)).content
     }
 
     /// Filters, decodes, masks and bounds a payload and hands each finished attribute to `emit`.

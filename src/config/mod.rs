@@ -45,6 +45,7 @@ pub struct KeyClaims {
 }
 
 /// Everything checked and typed.
+#[derive(Clone)]
 pub struct Config {
     /// Sent raw, as X-Api-Key to the session API and as Authorization to the OTLP intake.
     pub api_key: ApiKey,
@@ -97,6 +98,15 @@ pub struct Config {
 }
 
 impl Config {
+    /// The same for a forked child: the resource tells which process it is.
+    pub fn for_child(&self) -> Self {
+        let mut child = self.clone();
+        for attribute in child.resource.iter_mut().filter(|kv| kv.key.as_str() == "process.pid") {
+            attribute.value = i64::from(std::process::id()).into();
+        }
+        child
+    }
+
     /// Checks and completes the options.
     ///
     /// # Errors

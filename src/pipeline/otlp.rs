@@ -235,6 +235,27 @@ fn cut(text: &mut String, mut length: usize) {
     text.truncate(length);
 }
 
+/// A record's severity number, from its text where it has none; 0 when neither tells.
+pub fn severity_number(record: &LogRecord) -> i32 {
+    if record.severity_number != SeverityNumber::Unspecified as i32 {
+        return record.severity_number;
+    }
+    severity_of_word(&record.severity_text)
+}
+
+/// The severity number that a word stands for; 0 for other words.
+pub fn severity_of_word(word: &str) -> i32 {
+    match word.to_ascii_lowercase().as_str() {
+        "trace" => 1,
+        "debug" => 5,
+        "info" | "information" => 9,
+        "warn" | "warning" => 13,
+        "error" => 17,
+        "fatal" | "critical" => 21,
+        _ => 0,
+    }
+}
+
 /// The words that the platform's log view filters by.
 fn severity_word(number: i32) -> Option<&'static str> {
     match number {
@@ -254,17 +275,7 @@ fn adapt_log(record: &mut LogRecord, session: SessionPrefix) {
             observed => observed,
         };
     }
-    if record.severity_number == SeverityNumber::Unspecified as i32 {
-        record.severity_number = match record.severity_text.to_ascii_lowercase().as_str() {
-            "trace" => 1,
-            "debug" => 5,
-            "info" | "information" => 9,
-            "warn" | "warning" => 13,
-            "error" => 17,
-            "fatal" | "critical" => 21,
-            _ => 0,
-        };
-    }
+    record.severity_number = severity_number(record);
     if let Some(word) = severity_word(record.severity_number) {
         record.severity_text = word.into();
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use reqwest::Method;
 use serde_json::{json, Value};
 use tokio::sync::Notify;
@@ -17,6 +17,7 @@ pub use details::Details;
 
 use crate::config::Config;
 use crate::http::Http;
+use crate::pipeline::otlp::severity_of_word;
 use crate::pipeline::Pipeline;
 use crate::process::clock::iso8601;
 use crate::process::log::{self, Level};
@@ -31,6 +32,9 @@ const SAVE_DELAY: Duration = Duration::from_secs(1);
 const SAVE_INTERVAL: Duration = Duration::from_secs(50);
 /// How long before its end a manual session is rolled over, or the host warned.
 const LONGEST_NOTICE: Duration = Duration::from_secs(30);
+
+/// Ended sessions whose wishes are remembered.
+const ENDED_POLICIES: usize = 8;
 
 /// What a session records, as the platform's remote check may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +106,8 @@ pub struct Sessions {
     worker: Arc<Worker>,
     shared: Mutex<Shared>,
     active: ArcSwapOption<Active>,
+    /// What ended sessions did not want recorded: their last spans end later than they.
+    ended: ArcSwap<Vec<(SessionPrefix, Policy)>>,
     /// A start or an end is over.
     changed: Notify,
 }
@@ -125,6 +131,7 @@ impl Sessions {
             worker,
             shared: Mutex::new(Shared { state, ended_by: None, saved: None, last: None }),
             active: ArcSwapOption::new(active),
+            ended: ArcSwap::default(),
             changed: Notify::new(),
         })
     }
@@ -132,6 +139,17 @@ impl Sessions {
     /// The running session.
     pub fn active(&self) -> Option<Arc<Active>> {
         self.active.load_full()
+    }
+
+    /// What a session of this process wants recorded; everything for others.
+    pub fn policy_of(&self, session: SessionPrefix) -> Policy {
+        match self.active.load().as_ref() {
+            Some(active) if active.prefix == session => active.policy,
+            _ => {
+                let ended = self.ended.load();
+                ended.iter().find(|(prefix, _)| *prefix == session).map_or_else(Policy::default, |(_, policy)| *policy)
+            }
+        }
     }
 
     /// Starts a session. What it leaves when it fails is a stopped recorder.
@@ -253,14 +271,7 @@ impl Sessions {
             traces: flag("traces"),
             logs: flag("logs"),
             content: flag("content"),
-            min_severity: match level.to_ascii_lowercase().as_str() {
-                "debug" => 5,
-                "info" => 9,
-                "warn" | "warning" => 13,
-                "error" => 17,
-                "fatal" => 21,
-                _ => 0,
-            },
+            min_severity: severity_of_word(level),
         };
         self.start(kind, details, policy).await
     }
@@ -328,10 +339,30 @@ impl Sessions {
         }
     }
 
+    /// No session runs from here on; what it did not want stays unwanted.
+    fn leave(&self) -> Option<Arc<Active>> {
+        trace::set_current(None);
+        let active = self.active.swap(None);
+        if let Some(active) = &active {
+            self.remember_policy(active);
+        }
+        active
+    }
+
+    fn remember_policy(&self, active: &Active) {
+        if active.policy != Policy::default() {
+            self.ended.rcu(|ended| {
+                let kept = ended.iter().copied().rev().take(ENDED_POLICIES - 1).rev();
+                kept.chain([(active.prefix, active.policy)]).collect::<Vec<_>>()
+            });
+        }
+    }
+
     fn enter_if_running(&self, old: &Arc<Active>, new: Active) -> Result<bool> {
         let _no_stop_meanwhile = self.shared.lock()?;
         let running = self.is_running(old);
         if running {
+            self.remember_policy(old);
             self.enter(new);
         }
         Ok(running)
@@ -369,16 +400,14 @@ impl Sessions {
         let short_id = text("shortId").or_else(|| details.short_id.clone());
         let short_id = short_id.or_else(|| self.config.hooks.short_id.as_ref()?());
         let prefix = short_id.as_deref().and_then(|short_id| SessionPrefix::new(kind, short_id));
-        let Some(prefix) = prefix else {
-            return Err(Error::new(
-                MPR_ERR_REJECTED,
-                "start: the answer has no usable 'shortId' (8 lower-case hex digits)",
-            ));
-        };
-        // It becomes part of a path.
-        let plain = |id: &String| !id.is_empty() && id.len() <= 64 && id.bytes().all(|c| c.is_ascii_alphanumeric());
-        let Some(id) = text("_id").filter(plain) else {
+        let Some(id) = usable_id(&answer) else {
             return Err(Error::new(MPR_ERR_REJECTED, "start: the answer has no usable '_id'"));
+        };
+        let Some(prefix) = prefix else {
+            // A continuous one would stay open there for ever.
+            let _ = self.rest.call("start", Method::DELETE, &cancel_path(kind, &id), None).await;
+            let text = "start: the answer has no usable 'shortId' (8 lower-case hex digits)";
+            return Err(Error::new(MPR_ERR_REJECTED, text));
         };
         let max = self.config.session_max;
         let ends = (kind == Kind::Manual).then(|| (started + max, started_at + max));
@@ -426,8 +455,7 @@ impl Sessions {
                 State::Stopped => return Err(Error::state(format!("{how}: no session is running"))),
             }
             // New traces stop joining at once; spans that are open now still belong to it by their ids.
-            trace::set_current(None);
-            let active = self.active.swap(None);
+            let active = self.leave();
             shared.last.clone_from(&active);
             active
         };
@@ -448,14 +476,13 @@ impl Sessions {
 
     async fn end_remotely(&self, how: &str, active: &Active, details: Details) -> Result<()> {
         let id = &active.id;
-        let (what, method, path, body) = match (active.kind, how) {
-            (Kind::Continuous, _) => (how, Method::DELETE, format!("/continuous-debug-sessions/{id}/cancel"), None),
-            (_, "cancel") => (how, Method::DELETE, format!("/debug-sessions/{id}/cancel"), None),
+        let (method, path, body) = match (active.kind, how) {
+            (Kind::Continuous, _) | (_, "cancel") => (Method::DELETE, cancel_path(active.kind, id), None),
             _ => {
                 // The platform refuses everything but session attributes here; what else a host gives is updated first.
-                self.update(active, &details).await?;
+                self.update(active, &details).await;
                 let body = details.body(&["sessionAttributes"]);
-                (how, Method::PATCH, format!("/debug-sessions/{id}/stop"), Some(body))
+                (Method::PATCH, format!("/debug-sessions/{id}/stop"), Some(body))
             }
         };
         if how != "cancel" {
@@ -463,7 +490,7 @@ impl Sessions {
                 log::write(Level::Warn, || format!("{how}: {}; their delivery goes on", e.message));
             }
         }
-        match self.rest.call(what, method, &path, body.as_ref()).await {
+        match self.rest.call(how, method, &path, body.as_ref()).await {
             Ok(_) => Ok(()),
             // Ended already, by the platform's limit or from elsewhere.
             Err(Refused { http: 404, .. }) => Ok(()),
@@ -472,7 +499,7 @@ impl Sessions {
     }
 
     /// Name, tags, user and resource attributes given at the stop.
-    async fn update(&self, active: &Active, details: &Details) -> Result<()> {
+    async fn update(&self, active: &Active, details: &Details) {
         let given = [
             ("name", details.name.is_some()),
             ("tags", !details.tags.is_empty()),
@@ -481,15 +508,19 @@ impl Sessions {
         ];
         let given: Vec<&str> = given.iter().filter(|(_, given)| *given).map(|(field, _)| *field).collect();
         if given.is_empty() {
-            return Ok(());
+            return;
         }
         // An update replaces each of them wholesale, so what the start gave is sent again.
         let body = active.details.clone().with(details.clone()).body(&given);
         let path = format!("/debug-sessions/{}", active.id);
-        if let Err(refused) = self.rest.call("stop", Method::PATCH, &path, Some(&body)).await {
-            log::write(Level::Warn, || format!("the details given at the stop were lost: {}", refused.error.message));
-        }
-        Ok(())
+        // Bounded, so that an update that hangs does not cost the stop.
+        let update = self.rest.call("stop", Method::PATCH, &path, Some(&body));
+        let lost = match tokio::time::timeout(self.config.timeout / 4, update).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(refused)) => refused.error.message,
+            Err(_) => "no answer in time".into(),
+        };
+        log::write(Level::Warn, || format!("the details given at the stop were lost: {lost}"));
     }
 
     async fn save_window(&self, active: &Active, newer: Details) -> Result<mpr_status> {
@@ -501,12 +532,14 @@ impl Sessions {
         let path = format!("/continuous-debug-sessions/{}/save", active.id);
         let body = details.body(&["name", "sessionAttributes", "resourceAttributes"]);
         let answer = self.rest.call("save", Method::POST, &path, Some(&body)).await?;
-        let part = |key: &str| answer.get(key).cloned().unwrap_or(Value::Null);
-        let saved = json!({ "id": part("_id"), "url": part("url"), "at": iso8601(SystemTime::now()) });
-        log::write(Level::Info, || format!("session {} saved as {}", active.prefix.short_id(), part("_id")));
+        let Some(id) = usable_id(&answer) else {
+            return Err(Error::new(MPR_ERR_REJECTED, "save: the answer has no usable '_id'"));
+        };
+        let saved = json!({ "id": id, "url": answer.get("url"), "at": iso8601(SystemTime::now()) });
+        log::write(Level::Info, || format!("session {} saved as {id}", active.prefix.short_id()));
         self.shared.lock()?.saved = Some(saved);
         let rest = details.body(&["tags", "userAttributes"]);
-        if let (Some(id), true) = (answer.get("_id").and_then(Value::as_str), rest != json!({})) {
+        if rest != json!({}) {
             let path = format!("/debug-sessions/{id}");
             if let Err(refused) = self.rest.call("save", Method::PATCH, &path, Some(&rest)).await {
                 log::write(Level::Warn, || format!("saved, but without its tags: {}", refused.error.message));
@@ -567,8 +600,7 @@ impl Sessions {
         tokio::time::sleep_until(ends.into()).await;
         let Ok(mut shared) = self.shared.lock() else { return };
         if self.is_running(&active) {
-            trace::set_current(None);
-            shared.last = self.active.swap(None);
+            shared.last = self.leave();
             shared.state = State::Stopped;
             shared.ended_by = Some("platform_limit");
             log::write(Level::Warn, || {
@@ -588,7 +620,7 @@ impl Sessions {
         let entered = self.enter_if_running(old, new)?;
         if !entered {
             // Stopped by the host meanwhile: nobody would ever end the new one.
-            let path = format!("/debug-sessions/{new_id}/cancel");
+            let path = cancel_path(old.kind, &new_id);
             return Ok(self.rest.call("roll over", Method::DELETE, &path, None).await.map(drop)?);
         }
         log::write(Level::Info, || format!("session {} goes on as part {part}", old.prefix.short_id()));
@@ -626,6 +658,20 @@ impl Active {
             saving: AtomicU8::new(0),
             save_again: AtomicBool::new(false),
         }
+    }
+}
+
+/// The `_id` of an answer. It becomes part of a path, so it has to be plain.
+fn usable_id(answer: &Value) -> Option<String> {
+    let id = answer.get("_id")?.as_str()?;
+    let plain = !id.is_empty() && id.len() <= 64 && id.bytes().all(|c| c.is_ascii_alphanumeric());
+    plain.then(|| id.to_owned())
+}
+
+fn cancel_path(kind: Kind, id: &str) -> String {
+    match kind {
+        Kind::Continuous => format!("/continuous-debug-sessions/{id}/cancel"),
+        _ => format!("/debug-sessions/{id}/cancel"),
     }
 }
 

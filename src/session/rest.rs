@@ -89,7 +89,7 @@ impl Rest {
     ) -> Result<Value, (Refused, bool)> {
         let fail = |http: u16, status: mpr_status, text: String| Refused {
             http,
-            error: Error::new(status, format!("{what}: {}", self.without_key(text))),
+            error: Error::new(status, format!("{what}: {text}")),
         };
         let idempotent = method != Method::POST;
         let client = self.http.client().map_err(|error| (Refused { http: 0, error }, false))?;
@@ -99,7 +99,9 @@ impl Rest {
         let mut request = client
             .request(method, format!("{}/v0/radar{path}", self.config.api_base_url))
             .header("X-Api-Key", key)
-            .header("Accept", "application/json");
+            .header("Accept", "application/json")
+            // The limit around all attempts is the one that counts, and it says more.
+            .timeout(self.config.timeout * 2);
         if let Some(body) = body {
             request = request.header("Content-Type", "application/json").body(body.to_string());
         }
@@ -111,7 +113,7 @@ impl Rest {
         let status = response.status();
         let answer = http::read_bounded(response, ANSWER_LIMIT)
             .await
-            .map_err(|e| (fail(0, MPR_ERR_NETWORK, format!("the answer broke off: {}", e.message)), idempotent))?;
+            .map_err(|e| (fail(0, e.status, format!("the answer broke off: {}", e.message)), idempotent))?;
         let json: Option<Value> = serde_json::from_slice(&answer).ok();
         if status.is_success() {
             return match (json, answer.is_empty()) {
@@ -125,6 +127,7 @@ impl Rest {
             };
         }
         let said = json.as_ref().and_then(|json| json.get("message")).and_then(Value::as_str).unwrap_or_default();
+        let said = self.without_key(said);
         let said: String = said.chars().filter(|c| !c.is_control()).take(300).collect();
         let (code, meaning) = match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (MPR_ERR_UNAUTHORIZED, "the API key was refused"),
@@ -151,7 +154,7 @@ impl Rest {
     }
 
     /// A server may echo what it was sent.
-    fn without_key(&self, text: String) -> String {
+    fn without_key(&self, text: &str) -> String {
         text.replace(self.config.api_key.expose(), "***")
     }
 }
