@@ -1,8 +1,8 @@
 //! libmpr: session recording for backend services as a native library.
 //!
 //! The product is the C ABI in [`abi`] (`include/mpr.h`); the modules below it are the same in Rust's terms. The arrow
-//! between them points downwards only: abi → recorder → {session, spans, logs, capture, pipeline} →
-//! {trace, mask, config, process}. See docs/architecture.md.
+//! between them points downwards only: abi → recorder → {spans, logs} → intake → session → pipeline →
+//! {config, trace, capture} → {mask, process, status}. See docs/architecture.md.
 
 #![deny(missing_docs)]
 #![cfg_attr(
@@ -17,6 +17,7 @@ pub mod abi;
 pub mod capture;
 pub mod config;
 pub mod http;
+pub mod intake;
 pub mod logs;
 pub mod mask;
 pub mod pipeline;

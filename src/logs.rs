@@ -14,10 +14,10 @@ use opentelemetry_sdk::Resource;
 use serde_json::{Map, Value};
 
 use crate::config::Config;
+use crate::intake::Intake;
 use crate::mask::mask_text;
 use crate::pipeline::otlp::Envelope;
 use crate::process::log::{self, Level};
-use crate::recorder::Intake;
 use crate::spans::{envelope, Ids};
 use crate::trace::{ids, Kind};
 

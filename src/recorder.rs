@@ -9,17 +9,16 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwapOption, Guard};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::logs::v1::LogRecord;
-use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use serde_json::{Map, Value};
 
 use crate::capture::{self, CaptureOutcome};
 use crate::config::{Config, Options};
 use crate::http::Http;
+use crate::intake::Intake;
 use crate::logs::Logger;
 use crate::mask;
-use crate::pipeline::otlp::{adapt_log_resource, session_of, severity_number, Envelope, Item};
+use crate::pipeline::otlp::{adapt_log_resource, session_of, Envelope};
 use crate::pipeline::{Counts, Pipeline, Queue};
 use crate::process::log::{self, Level};
 use crate::process::worker::Worker;
@@ -97,50 +96,6 @@ pub struct Stats {
     pub fork_generation: u32,
 }
 
-/// Where finished spans and logs enter: filtered by session and policy, then queued.
-pub struct Intake {
-    pipeline: Arc<Pipeline>,
-    sessions: Arc<Sessions>,
-    filtered: AtomicU64,
-}
-
-impl Intake {
-    /// Takes a finished span. MPR_SKIPPED when the running session does not want traces.
-    ///
-    /// # Errors
-    /// MPR_ERR_QUEUE_FULL.
-    pub fn span(&self, span: Span, envelope: Arc<Envelope>) -> Result<mpr_status> {
-        let session = session_of(&span.trace_id);
-        if !self.sessions.policy_of(session).traces {
-            self.filtered.fetch_add(1, Ordering::Relaxed);
-            return Ok(MPR_SKIPPED);
-        }
-        let item = Item::span(span, envelope);
-        let error = item.error;
-        self.pipeline.push([item])?;
-        self.sessions.saw_span(session, error);
-        Ok(MPR_OK)
-    }
-
-    /// Takes a log record. MPR_SKIPPED when it belongs to no session or the session does not want it.
-    ///
-    /// # Errors
-    /// MPR_ERR_QUEUE_FULL.
-    pub fn log(&self, record: LogRecord, envelope: Arc<Envelope>) -> Result<mpr_status> {
-        let session = session_of(&record.trace_id);
-        let policy = self.sessions.policy_of(session);
-        let severity = severity_number(&record);
-        let wanted = policy.logs && (severity == 0 || severity >= policy.min_severity);
-        if !wanted || !session.kind().in_session() {
-            self.filtered.fetch_add(1, Ordering::Relaxed);
-            return Ok(MPR_SKIPPED);
-        }
-        self.pipeline.push([Item::log(record, envelope)])?;
-        self.sessions.saw_log(session);
-        Ok(MPR_OK)
-    }
-}
-
 /// The recorder, if recording is on. In a forked child the first call makes the child's own.
 pub fn current() -> Guard<Option<Arc<Recorder>>> {
     let recorder = CURRENT.load();
@@ -212,12 +167,12 @@ pub fn shutdown(timeout: Duration) -> Result<mpr_status> {
         true => Ok(MPR_SKIPPED),
         false => {
             let (work, all) = (timeout * 9 / 20, timeout / 2);
-            recorder.wait("shutdown", work, all, Arc::clone(&recorder.sessions).shutdown())
+            recorder.wait("shutdown", work, all, Arc::clone(&recorder.sessions).shutdown(work))
         }
     };
-    let delivered = recorder.intake.pipeline.close(deadline);
+    let delivered = recorder.intake.pipeline().close(deadline);
     recorder.worker.stop(deadline.saturating_duration_since(Instant::now()));
-    *LAST.lock()? = Some((recorder.stats(), recorder.intake.pipeline.queue()));
+    *LAST.lock()? = Some((recorder.stats(), recorder.intake.pipeline().queue()));
     log::set_sink(None, 0);
     delivered.and(ended).map(|_| MPR_OK)
 }
@@ -265,7 +220,7 @@ impl Recorder {
         let http = Arc::new(Http::new(Arc::clone(&config))?);
         let pipeline = Arc::new(Pipeline::new(Arc::clone(&config), Arc::clone(&http), Arc::clone(&worker)));
         let sessions = Sessions::new(Arc::clone(&config), http, Arc::clone(&pipeline), Arc::clone(&worker), inherited);
-        let intake = Arc::new(Intake { pipeline, sessions: Arc::clone(&sessions), filtered: AtomicU64::new(0) });
+        let intake = Arc::new(Intake::new(pipeline, Arc::clone(&sessions)));
         Ok(Arc::new(Self {
             tracer: Tracer::new(&config, Arc::clone(&intake)),
             logger: Logger::new(&config, Arc::clone(&intake)),
@@ -328,7 +283,7 @@ impl Recorder {
     /// MPR_ERR_TIMEOUT; what is left stays queued.
     pub fn flush(&self, timeout: Duration) -> Result<()> {
         self.worker.not_from_within("flush")?;
-        self.intake.pipeline.flush(Instant::now() + timeout)
+        self.intake.pipeline().flush(Instant::now() + timeout)
     }
 
     /// Whether content is captured for this trace: it belongs to a session that wants content.
@@ -398,7 +353,7 @@ impl Recorder {
                     Arc::new(Envelope::new(&resource, &resource_spans.schema_url, &scope, &scope_spans.schema_url));
                 for span in scope_spans.spans {
                     if session_of(&span.trace_id).kind() == Kind::None {
-                        self.intake.filtered.fetch_add(1, Ordering::Relaxed);
+                        self.intake.filter_one();
                         continue;
                     }
                     match self.intake.span(span, Arc::clone(&envelope)) {
@@ -449,8 +404,8 @@ impl Recorder {
     fn stats(&self) -> Stats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Stats {
-            items: self.intake.pipeline.counts(),
-            filtered: read(&self.intake.filtered),
+            items: self.intake.pipeline().counts(),
+            filtered: self.intake.filtered(),
             payloads_captured: read(&self.captures.captured),
             payloads_masked_whole: read(&self.captures.masked_whole),
             payload_fields_masked: read(&self.captures.fields_masked),

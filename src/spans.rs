@@ -18,10 +18,10 @@ use opentelemetry_sdk::trace::{IdGenerator, Sampler, SdkTracer, SdkTracerProvide
 use opentelemetry_sdk::Resource;
 
 use crate::config::Config;
+use crate::intake::Intake;
 use crate::mask::mask_text;
 use crate::pipeline::otlp::Envelope;
 use crate::process::log::{self, Level};
-use crate::recorder::Intake;
 use crate::trace::{ids, sampler, Kind};
 
 /// The scope whose error rows the platform's page shows with type and message.

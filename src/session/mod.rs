@@ -191,7 +191,8 @@ impl Sessions {
     /// # Errors
     /// MPR_ERR_INVALID_STATE when none runs; otherwise as the platform answers.
     pub async fn stop(self: Arc<Self>, details: Details) -> Result<mpr_status> {
-        self.end("stop", details).await
+        let limit = self.config.timeout;
+        self.end("stop", details, limit).await
     }
 
     /// Ends the session and has the platform throw it away.
@@ -199,15 +200,16 @@ impl Sessions {
     /// # Errors
     /// As for [`Sessions::stop`].
     pub async fn cancel(self: Arc<Self>) -> Result<mpr_status> {
-        self.end("cancel", Details::default()).await
+        let limit = self.config.timeout;
+        self.end("cancel", Details::default(), limit).await
     }
 
-    /// At the shutdown: waits for a start or an end that is under way, and ends what this process started. A continuous
+    /// At the shutdown, within `limit`: waits for a start or an end that is under way, and ends what this process started. A continuous
     /// session would otherwise stay open there for ever.
     ///
     /// # Errors
     /// As the platform answers.
-    pub async fn shutdown(self: Arc<Self>) -> Result<mpr_status> {
+    pub async fn shutdown(self: Arc<Self>, limit: Duration) -> Result<mpr_status> {
         loop {
             let changed = self.changed.notified();
             if !matches!(self.shared.lock()?.state, State::Starting | State::Ending) {
@@ -216,7 +218,7 @@ impl Sessions {
             changed.await;
         }
         match self.active().is_some_and(|active| active.owned) {
-            true => self.end("shutdown", Details::default()).await,
+            true => self.end("shutdown", Details::default(), limit).await,
             false => Ok(MPR_SKIPPED),
         }
     }
@@ -445,7 +447,7 @@ impl Sessions {
         details
     }
 
-    async fn end(self: Arc<Self>, how: &'static str, details: Details) -> Result<mpr_status> {
+    async fn end(self: Arc<Self>, how: &'static str, details: Details, limit: Duration) -> Result<mpr_status> {
         let active = {
             let mut shared = self.shared.lock()?;
             match shared.state {
@@ -461,7 +463,7 @@ impl Sessions {
         };
         let _stopped = OnDrop(|| self.stopped(how));
         match &active {
-            Some(active) => self.end_remotely(how, active, details).await.map(|()| MPR_OK),
+            Some(active) => self.end_remotely(how, active, details, limit).await.map(|()| MPR_OK),
             None => Ok(MPR_OK),
         }
     }
@@ -474,19 +476,20 @@ impl Sessions {
         self.changed.notify_waiters();
     }
 
-    async fn end_remotely(&self, how: &str, active: &Active, details: Details) -> Result<()> {
+    /// Half of the limit is for delivering first, a quarter at most for an update: neither may cost the end itself.
+    async fn end_remotely(&self, how: &str, active: &Active, details: Details, limit: Duration) -> Result<()> {
         let id = &active.id;
         let (method, path, body) = match (active.kind, how) {
             (Kind::Continuous, _) | (_, "cancel") => (Method::DELETE, cancel_path(active.kind, id), None),
             _ => {
                 // The platform refuses everything but session attributes here; what else a host gives is updated first.
-                self.update(active, &details).await;
+                self.update(active, &details, limit / 4).await;
                 let body = details.body(&["sessionAttributes"]);
                 (Method::PATCH, format!("/debug-sessions/{id}/stop"), Some(body))
             }
         };
         if how != "cancel" {
-            if let Err(e) = self.pipeline.flushed(self.config.timeout / 2).await {
+            if let Err(e) = self.pipeline.flushed(limit / 2).await {
                 log::write(Level::Warn, || format!("{how}: {}; their delivery goes on", e.message));
             }
         }
@@ -499,7 +502,7 @@ impl Sessions {
     }
 
     /// Name, tags, user and resource attributes given at the stop.
-    async fn update(&self, active: &Active, details: &Details) {
+    async fn update(&self, active: &Active, details: &Details, limit: Duration) {
         let given = [
             ("name", details.name.is_some()),
             ("tags", !details.tags.is_empty()),
@@ -513,9 +516,8 @@ impl Sessions {
         // An update replaces each of them wholesale, so what the start gave is sent again.
         let body = active.details.clone().with(details.clone()).body(&given);
         let path = format!("/debug-sessions/{}", active.id);
-        // Bounded, so that an update that hangs does not cost the stop.
         let update = self.rest.call("stop", Method::PATCH, &path, Some(&body));
-        let lost = match tokio::time::timeout(self.config.timeout / 4, update).await {
+        let lost = match tokio::time::timeout(limit, update).await {
             Ok(Ok(_)) => return,
             Ok(Err(refused)) => refused.error.message,
             Err(_) => "no answer in time".into(),
@@ -624,7 +626,7 @@ impl Sessions {
             return Ok(self.rest.call("roll over", Method::DELETE, &path, None).await.map(drop)?);
         }
         log::write(Level::Info, || format!("session {} goes on as part {part}", old.prefix.short_id()));
-        if let Err(e) = self.end_remotely("stop", old, Details::default()).await {
+        if let Err(e) = self.end_remotely("stop", old, Details::default(), self.config.timeout).await {
             log::write(Level::Warn, || format!("the part before was not stopped: {}", e.message));
         }
         Ok(())
