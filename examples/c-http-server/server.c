@@ -391,7 +391,7 @@ static void capture(const struct request *request, int32_t kind, struct MHD_Conn
     free(headers);
 }
 
-static enum MHD_Result answer(struct request *request, struct MHD_Connection *connection) {
+static enum MHD_Result respond(struct request *request, struct MHD_Connection *connection) {
     fclose(request->body_in);
     request->body_in = NULL;
     capture(request, MPR_PAYLOAD_HTTP_REQUEST, connection, NULL, request->body, request->body_length);
@@ -438,7 +438,7 @@ static enum MHD_Result serve(void *unused, struct MHD_Connection *connection, co
         return MHD_YES;
     }
     if (*piece_length == 0)
-        return answer(request, connection);
+        return respond(request, connection);
     /* A larger body is read to its end and refused; what fits is still recorded. */
     fflush(request->body_in); /* brings body_length up to date */
     size_t room = MAX_BODY - request->body_length;
@@ -526,7 +526,7 @@ static struct MHD_Daemon *listen_on(uint16_t wanted) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(wanted)};
     inet_pton(AF_INET, ADDRESS, &address.sin_addr);
     struct MHD_Daemon *daemon = MHD_start_daemon(
-        MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL, serve, NULL,
+        MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC, 0, NULL, NULL, serve, NULL,
         MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_URI_LOG_CALLBACK, begin_request, NULL,
         MHD_OPTION_NOTIFY_COMPLETED, end_request, NULL, MHD_OPTION_END);
@@ -568,7 +568,7 @@ int main(int argc, char **argv) {
     bool session = start_recording(argv[1]);
     struct MHD_Daemon *daemon = listen_on((uint16_t)wanted);
     if (daemon == NULL) {
-        fprintf(stderr, "c-http-server: cannot listen on %s:%ld\n", ADDRESS, wanted);
+        fprintf(stderr, "c-http-server: cannot listen on %s:%ld: %s\n", ADDRESS, wanted, strerror(errno));
     } else {
         printf("listening on http://%s:%u\n", ADDRESS, (unsigned)port);
         int received;
