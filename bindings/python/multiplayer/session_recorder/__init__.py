@@ -252,8 +252,8 @@ class SessionRecorder:
         return check(lib.mpr_check_remote(_json(session))) == _native.MPR_OK
 
     def session_info(self) -> Dict[str, Any]:
-        """The session: state ("stopped", "starting", "started", "ending") and where there is one type, id, shortId,
-        name, url, startedAt, endsAt, endsInMs, part, counts, saved, endedBy.
+        """The state ("stopped", "starting", "started", "ending") and, of the session that runs or ran last, type, id,
+        shortId, name, url, startedAt, counts, saved {id, url, at}, endedBy; while a manual one runs endsAt and endsInMs.
 
         Raises SessionRecorderError: MPR_ERR_NOT_INITIALIZED.
         """

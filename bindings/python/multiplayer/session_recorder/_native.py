@@ -237,6 +237,7 @@ FUNCTIONS = {
     "mpr_span_set_status": (_status, _handle, c_int32, _text),
     "mpr_span_record_exception": (_status, _handle, _text, _text, _text),
     "mpr_span_capture_payload": (_status, _handle, c_int32, _text, _size, _bytes, _size),
+    "mpr_span_capture_end": (_status, _handle, _handle),
     "mpr_span_get_context": (_status, _handle, _context),
     "mpr_span_end": (None, _handle),
     "mpr_traceparent_parse": (_status, _text, _context),
