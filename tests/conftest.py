@@ -5,7 +5,6 @@ and bin/mpr-local. Nothing here builds the library.
 """
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,7 @@ os.environ.setdefault("MPR_LOCAL_BIN", str(BUILD / "bin" / "mpr-local"))
 for folder in ("support", "local"):
     sys.path.insert(0, str(ROOT / "tests" / folder))
 
+from environment import clean_env  # noqa: E402
 from local_recorder import start_local  # noqa: E402
 from platform_server import PlatformServer  # noqa: E402
 
@@ -35,12 +35,6 @@ SUPPRESSIONS = ROOT / "tests" / "support" / "valgrind.supp"
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than a few seconds (leave out with -m 'not slow')")
     config.addinivalue_line("markers", "valgrind: runs under valgrind (leave out with -m 'not valgrind')")
-
-
-def clean_env(**more):
-    """The environment without anything that the library reads."""
-    ours = re.compile(r"OTEL_|MULTIPLAYER_|MPR_LOG$|SSL_CERT_|(HTTPS?|NO|ALL)_PROXY$", re.IGNORECASE)
-    return {**{k: v for k, v in os.environ.items() if not ours.match(k)}, **more}
 
 
 @pytest.fixture(scope="session")
@@ -126,19 +120,8 @@ def platform():
 
 @pytest.fixture
 def local(tmp_path):
-    """A local recorder with a database of its own; see local_recorder.py."""
+    """A local recorder with a database of its own; see local_recorder.py. Programs use it with env=recorder_env(local.base)."""
     recorder = start_local(tmp_path)
     yield recorder
     recorder.process.kill()
     recorder.process.wait()
-
-
-def local_env(recorder, **more):
-    """Environment for a program whose mpr_init(NULL) shall use a local recorder."""
-    return clean_env(
-        MULTIPLAYER_API_KEY="local",
-        MULTIPLAYER_BASE_API_URL=recorder.base,
-        OTEL_EXPORTER_OTLP_ENDPOINT=recorder.base,
-        OTEL_SERVICE_NAME="shop",
-        **more,
-    )

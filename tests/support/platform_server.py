@@ -19,7 +19,6 @@ Routes are the names in ROUTES, "*" (any), or a path as text ("/v1/traces").
 import gzip
 import http.server
 import json
-import os
 import re
 import secrets
 import select
@@ -31,6 +30,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 import otlp
+from environment import recorder_env
 
 _ID = "([^/]+)"
 #: name → (method, path)
@@ -168,14 +168,7 @@ class PlatformServer:
 
     def env(self, key="test-key", **more):
         """Environment for a program whose mpr_init(NULL) shall use this server."""
-        clean = {k: v for k, v in os.environ.items() if not re.match("OTEL_|MULTIPLAYER_|MPR_LOG|.*_PROXY|.*_proxy", k)}
-        mine = {
-            "MULTIPLAYER_API_KEY": key,
-            "MULTIPLAYER_BASE_API_URL": self.url,
-            "OTEL_EXPORTER_OTLP_ENDPOINT": self.url,
-            "OTEL_SERVICE_NAME": "shop",
-        }
-        return {**clean, **mine, **more}
+        return recorder_env(self.url, key, **more)
 
     def of(self, *routes):
         """The requests of these routes."""

@@ -1,0 +1,21 @@
+"""Environments for the programs under test."""
+
+import os
+import re
+
+
+def clean_env(**more):
+    """The environment without anything that the library reads."""
+    ours = re.compile(r"OTEL_|MULTIPLAYER_|MPR_LOG$|SSL_CERT_|(HTTPS?|NO|ALL)_PROXY$", re.IGNORECASE)
+    return {**{k: v for k, v in os.environ.items() if not ours.match(k)}, **more}
+
+
+def recorder_env(url, key="test-key", **more):
+    """For a program whose mpr_init(NULL) shall use the platform, fake platform or local recorder at `url`."""
+    env = clean_env(
+        MULTIPLAYER_API_KEY=key,
+        MULTIPLAYER_BASE_API_URL=url,
+        OTEL_EXPORTER_OTLP_ENDPOINT=url,
+        OTEL_SERVICE_NAME="shop",
+    )
+    return {**env, **more}
