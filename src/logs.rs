@@ -16,9 +16,9 @@ use serde_json::{Map, Value};
 use crate::config::Config;
 use crate::intake::Intake;
 use crate::mask::mask_text;
-use crate::pipeline::otlp::Envelope;
+use crate::pipeline::otlp::{adapt_log_resource, Envelope};
 use crate::process::log::{self, Level};
-use crate::spans::{envelope, Ids};
+use crate::spans::{envelope, own_resource, Ids};
 use crate::trace::{ids, Kind};
 
 const SEVERITIES: [Severity; 24] = [
@@ -65,7 +65,10 @@ impl Logger {
     /// For this recorder.
     pub fn new(config: &Arc<Config>, intake: Arc<Intake>) -> Self {
         let scope = InstrumentationScope::builder("libmpr").with_version(env!("CARGO_PKG_VERSION")).build();
-        let handover = Handover { envelope: envelope(config, &scope, Some(())), intake };
+        let mut resource = own_resource(config);
+        let claims = config.key_claims.clone().unwrap_or_default();
+        adapt_log_resource(&mut resource, claims.workspace.as_deref(), claims.project.as_deref());
+        let handover = Handover { envelope: envelope(&resource, &scope), intake };
         let provider = SdkLoggerProvider::builder()
             .with_resource(Resource::builder_empty().build())
             .with_log_processor(handover)

@@ -21,7 +21,7 @@ use crate::mask;
 use crate::pipeline::otlp::{adapt_log_resource, session_of, Envelope};
 use crate::pipeline::{Counts, Pipeline, Queue};
 use crate::process::log::{self, Level};
-use crate::process::worker::Worker;
+use crate::process::worker::{turned_off, Worker};
 use crate::process::{os, panics};
 use crate::session::{Details, Sessions};
 use crate::spans::Tracer;
@@ -163,9 +163,9 @@ pub fn shutdown(timeout: Duration) -> Result<mpr_status> {
     trace::set_current(None);
     ids::set_doc_ratio(0.0);
     // The session's end wants what was recorded delivered first; half of the time is kept for the delivery itself.
-    let ended = match recorder.sessions.is_idle() {
-        true => Ok(MPR_SKIPPED),
-        false => {
+    let ended = match recorder.sessions.close() {
+        false => Ok(MPR_SKIPPED),
+        true => {
             let (work, all) = (timeout * 9 / 20, timeout / 2);
             recorder.wait("shutdown", work, all, Arc::clone(&recorder.sessions).shutdown(work))
         }
@@ -440,7 +440,7 @@ impl<F: FnOnce(Result<mpr_status>)> OnceDone<F> {
 
 impl<F: FnOnce(Result<mpr_status>)> Drop for OnceDone<F> {
     fn drop(&mut self) {
-        self.call(Err(Error::new(MPR_ERR_TIMEOUT, "the recorder was shut down before the call was done")));
+        self.call(Err(turned_off()));
     }
 }
 

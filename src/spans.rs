@@ -88,8 +88,8 @@ impl Tracer {
         let scope =
             |name: &'static str| InstrumentationScope::builder(name).with_version(env!("CARGO_PKG_VERSION")).build();
         let (own, exception) = (scope("libmpr"), scope(EXCEPTION_SCOPE));
-        let handover =
-            Handover { own: envelope(config, &own, None), exception: envelope(config, &exception, None), intake };
+        let resource = own_resource(config);
+        let handover = Handover { own: envelope(&resource, &own), exception: envelope(&resource, &exception), intake };
         let provider = SdkTracerProvider::builder()
             .with_resource(Resource::builder_empty().build())
             .with_id_generator(Ids::default())
@@ -228,19 +228,14 @@ impl SpanProcessor for Handover {
     }
 }
 
-/// The library's own resource with one scope; `for_logs` adds what the platform wants of log resources.
-pub fn envelope(config: &Config, scope: &InstrumentationScope, for_logs: Option<()>) -> Arc<Envelope> {
-    let mut resource =
-        OtlpResource { attributes: Attributes::from(config.resource.clone()).0, ..OtlpResource::default() };
-    if for_logs.is_some() {
-        let claims = config.key_claims.clone().unwrap_or_default();
-        crate::pipeline::otlp::adapt_log_resource(
-            &mut resource,
-            claims.workspace.as_deref(),
-            claims.project.as_deref(),
-        );
-    }
-    Arc::new(Envelope::new(&resource, "", &(scope.clone(), None).into(), ""))
+/// The library's own resource as OTLP has it.
+pub fn own_resource(config: &Config) -> OtlpResource {
+    OtlpResource { attributes: Attributes::from(config.resource.clone()).0, ..OtlpResource::default() }
+}
+
+/// What items of this resource and scope share.
+pub fn envelope(resource: &OtlpResource, scope: &InstrumentationScope) -> Arc<Envelope> {
+    Arc::new(Envelope::new(resource, "", &(scope.clone(), None).into(), ""))
 }
 
 /// Replaces raw addresses (`0x7ffd2c3a1b40`): they differ in every run, and the platform tells issues apart by text.

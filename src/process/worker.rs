@@ -2,6 +2,7 @@
 //! needs it and never runs host code other than the callbacks that say so.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{mpsc, Mutex};
 use std::time::Duration;
 
@@ -10,12 +11,13 @@ use tokio::sync::oneshot;
 
 use crate::process::log::{self, Level};
 use crate::process::{os, panics};
-use crate::status::{Error, Result, MPR_ERR_INTERNAL, MPR_ERR_IO, MPR_ERR_TIMEOUT};
+use crate::status::{Error, Result, MPR_ERR_INTERNAL, MPR_ERR_IO, MPR_ERR_NOT_INITIALIZED, MPR_ERR_TIMEOUT};
 
 /// The worker of one recorder.
 #[derive(Default)]
 pub struct Worker {
     running: Mutex<Option<Running>>,
+    stopped: AtomicBool,
 }
 
 struct Running {
@@ -34,6 +36,9 @@ impl Worker {
         F: Future<Output = ()> + Send + 'static,
     {
         let mut running = self.running.lock()?;
+        if self.stopped.load(Ordering::Acquire) {
+            return Err(turned_off());
+        }
         let worker = match running.take() {
             Some(worker) => worker,
             None => start()?,
@@ -82,16 +87,21 @@ impl Worker {
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 Err(Error::new(MPR_ERR_TIMEOUT, format!("{what}: no answer within {} ms", timeout.as_millis())))
             }
+            Err(mpsc::RecvTimeoutError::Disconnected) if self.stopped.load(Ordering::Acquire) => Err(turned_off()),
             Err(mpsc::RecvTimeoutError::Disconnected) => {
                 Err(Error::new(MPR_ERR_INTERNAL, format!("{what}: failed inside the library")))
             }
         }
     }
 
-    /// Ends the thread, waiting `timeout` at most. What still runs on it is cancelled at its next await; a thread that
+    /// Ends the thread for good, waiting `timeout` at most. What still runs on it is cancelled at its next await; a thread that
     /// does not end in time (a host callback that hangs) is left alone: it owns all that it touches.
     pub fn stop(&self, timeout: Duration) {
-        let Some(running) = self.running.lock().ok().and_then(|mut guard| guard.take()) else { return };
+        let running = self.running.lock().ok().and_then(|mut guard| {
+            self.stopped.store(true, Ordering::Release);
+            guard.take()
+        });
+        let Some(running) = running else { return };
         let _ = running.stop.send(());
         let (sender, receiver) = mpsc::sync_channel(1);
         // Joining has no time limit of its own, so somebody else waits.
@@ -101,10 +111,15 @@ impl Worker {
                 let _ = sender.send(());
             })
         });
-        if joiner.is_ok() {
-            let _ = receiver.recv_timeout(timeout);
+        if let (Ok(joiner), Ok(())) = (joiner, receiver.recv_timeout(timeout)) {
+            let _ = joiner.join();
         }
     }
+}
+
+/// For a call that a shutdown on another thread cuts off.
+pub fn turned_off() -> Error {
+    Error::new(MPR_ERR_NOT_INITIALIZED, "recording was turned off before the call was done")
 }
 
 fn start() -> Result<Running> {

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use reqwest::Method;
 use serde_json::{json, Value};
-use tokio::sync::Notify;
 
 pub use details::Details;
 
@@ -21,7 +20,7 @@ use crate::pipeline::otlp::severity_of_word;
 use crate::pipeline::Pipeline;
 use crate::process::clock::iso8601;
 use crate::process::log::{self, Level};
-use crate::process::worker::Worker;
+use crate::process::worker::{turned_off, Worker};
 use crate::status::{mpr_status, Error, Result, MPR_ERR_REJECTED, MPR_OK, MPR_SKIPPED};
 use crate::trace::{self, Kind, SessionPrefix};
 use rest::{Refused, Rest};
@@ -95,6 +94,8 @@ struct Shared {
     saved: Option<Value>,
     /// The session that ended last, for those who ask after its end.
     last: Option<Arc<Active>>,
+    /// The recorder shuts down: nothing starts any more.
+    closed: bool,
 }
 
 /// The sessions of one recorder. All methods that talk to the platform are futures for the worker.
@@ -108,8 +109,8 @@ pub struct Sessions {
     active: ArcSwapOption<Active>,
     /// What ended sessions did not want recorded: their last spans end later than they.
     ended: ArcSwap<Vec<(SessionPrefix, Policy)>>,
-    /// A start or an end is over.
-    changed: Notify,
+    /// One call at a time, in the order in which they came: a stop right behind a start waits for it.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Sessions {
@@ -129,10 +130,10 @@ impl Sessions {
             config,
             pipeline,
             worker,
-            shared: Mutex::new(Shared { state, ended_by: None, saved: None, last: None }),
+            shared: Mutex::new(Shared { state, ended_by: None, saved: None, last: None, closed: false }),
             active: ArcSwapOption::new(active),
             ended: ArcSwap::default(),
-            changed: Notify::new(),
+            turn: tokio::sync::Mutex::default(),
         })
     }
 
@@ -157,13 +158,17 @@ impl Sessions {
     /// # Errors
     /// MPR_ERR_INVALID_STATE when one runs or starts; otherwise as the platform answers.
     pub async fn start(self: Arc<Self>, kind: Kind, details: Details, policy: Policy) -> Result<mpr_status> {
+        let _turn = self.turn.lock().await;
+        self.start_in_turn(kind, details, policy).await
+    }
+
+    async fn start_in_turn(&self, kind: Kind, details: Details, policy: Policy) -> Result<mpr_status> {
         {
             let mut shared = self.shared.lock()?;
             match shared.state {
+                _ if shared.closed => return Err(turned_off()),
                 State::Stopped => shared.state = State::Starting,
-                State::Starting => return Err(Error::state("start: a session is being started")),
-                State::Started => return Err(Error::state("start: a session is running; stop or cancel it first")),
-                State::Ending => return Err(Error::state("start: the last session is still being ended")),
+                _ => return Err(Error::state("start: a session is running; stop or cancel it first")),
             }
         }
         let entered = AtomicBool::new(false);
@@ -173,15 +178,14 @@ impl Sessions {
             }
         });
         let active = self.begin(kind, details, policy, 1).await?;
-        let mut shared = self.shared.lock()?;
-        shared.state = State::Started;
-        shared.ended_by = None;
-        shared.saved = None;
-        shared.last = None;
-        self.enter(active);
-        entered.store(true, Ordering::Relaxed);
-        self.changed.notify_waiters();
-        Ok(MPR_OK)
+        let id = active.id.clone();
+        entered.store(self.enter_unless_closed(active)?, Ordering::Relaxed);
+        if entered.load(Ordering::Relaxed) {
+            return Ok(MPR_OK);
+        }
+        // Answered in the middle of a shutdown that no longer waits for it: nobody would ever end it.
+        let _ = self.rest.call("start", Method::DELETE, &cancel_path(kind, &id), None).await;
+        Err(turned_off())
     }
 
     /// Ends the session and keeps it: a manual one is closed with these details, a continuous one is cancelled (what was
@@ -210,22 +214,19 @@ impl Sessions {
     /// # Errors
     /// As the platform answers.
     pub async fn shutdown(self: Arc<Self>, limit: Duration) -> Result<mpr_status> {
-        loop {
-            let changed = self.changed.notified();
-            if !matches!(self.shared.lock()?.state, State::Starting | State::Ending) {
-                break;
-            }
-            changed.await;
-        }
+        let _turn = self.turn.lock().await;
         match self.active().is_some_and(|active| active.owned) {
-            true => self.end("shutdown", Details::default(), limit).await,
+            true => self.end_in_turn("shutdown", Details::default(), limit).await,
             false => Ok(MPR_SKIPPED),
         }
     }
 
-    /// Whether there is nothing for [`Sessions::shutdown`] to do.
-    pub fn is_idle(&self) -> bool {
-        self.shared.lock().is_ok_and(|shared| matches!(shared.state, State::Stopped))
+    /// Before [`Sessions::shutdown`]: nothing starts from here on. Tells whether there is something to end or to wait for.
+    pub fn close(&self) -> bool {
+        self.shared.lock().is_ok_and(|mut shared| {
+            shared.closed = true;
+            !matches!(shared.state, State::Stopped)
+        })
     }
 
     /// Keeps the last two minutes of a continuous session as a session of their own.
@@ -233,10 +234,12 @@ impl Sessions {
     /// # Errors
     /// MPR_ERR_INVALID_STATE when no continuous session runs; otherwise as the platform answers.
     pub async fn save(self: Arc<Self>, details: Details) -> Result<mpr_status> {
+        let _turn = self.turn.lock().await;
         let active = self.active().filter(|active| active.kind == Kind::Continuous);
         let Some(active) = active else {
             return Err(Error::state("save: no continuous session is running"));
         };
+        self.flush_first("save", self.config.timeout / 2).await;
         self.save_window(&active, details).await
     }
 
@@ -247,6 +250,7 @@ impl Sessions {
     /// As the platform answers, except that an internal failure there (HTTP 500, its answer to conditions on attributes
     /// that were not sent) means no.
     pub async fn check_remote(self: Arc<Self>, details: Details) -> Result<mpr_status> {
+        let _turn = self.turn.lock().await;
         let details = self.completed(details);
         let path = "/remote-session-recording/check";
         let answer = match self.rest.call("check_remote", Method::POST, path, Some(&details.check_body())).await {
@@ -275,7 +279,7 @@ impl Sessions {
             content: flag("content"),
             min_severity: severity_of_word(level),
         };
-        self.start(kind, details, policy).await
+        self.start_in_turn(kind, details, policy).await
     }
 
     /// What mpr_session_info() tells.
@@ -360,9 +364,21 @@ impl Sessions {
         }
     }
 
+    fn enter_unless_closed(&self, active: Active) -> Result<bool> {
+        let mut shared = self.shared.lock()?;
+        if !shared.closed {
+            shared.state = State::Started;
+            shared.ended_by = None;
+            shared.saved = None;
+            shared.last = None;
+            self.enter(active);
+        }
+        Ok(!shared.closed)
+    }
+
     fn enter_if_running(&self, old: &Arc<Active>, new: Active) -> Result<bool> {
-        let _no_stop_meanwhile = self.shared.lock()?;
-        let running = self.is_running(old);
+        let shared = self.shared.lock()?;
+        let running = self.is_running(old) && !shared.closed;
         if running {
             self.remember_policy(old);
             self.enter(new);
@@ -448,13 +464,16 @@ impl Sessions {
     }
 
     async fn end(self: Arc<Self>, how: &'static str, details: Details, limit: Duration) -> Result<mpr_status> {
+        let _turn = self.turn.lock().await;
+        self.end_in_turn(how, details, limit).await
+    }
+
+    async fn end_in_turn(&self, how: &'static str, details: Details, limit: Duration) -> Result<mpr_status> {
         let active = {
             let mut shared = self.shared.lock()?;
             match shared.state {
                 State::Started => shared.state = State::Ending,
-                State::Ending => return Err(Error::state(format!("{how}: the session is being ended already"))),
-                State::Starting => return Err(Error::state(format!("{how}: the session is still being started"))),
-                State::Stopped => return Err(Error::state(format!("{how}: no session is running"))),
+                _ => return Err(Error::state(format!("{how}: no session is running"))),
             }
             // New traces stop joining at once; spans that are open now still belong to it by their ids.
             let active = self.leave();
@@ -473,7 +492,6 @@ impl Sessions {
             shared.state = State::Stopped;
             shared.ended_by = Some(ended_by);
         }
-        self.changed.notify_waiters();
     }
 
     /// Half of the limit is for delivering first, a quarter at most for an update: neither may cost the end itself.
@@ -489,8 +507,15 @@ impl Sessions {
             }
         };
         if how != "cancel" {
-            if let Err(e) = self.pipeline.flushed(limit / 2).await {
-                log::write(Level::Warn, || format!("{how}: {}; their delivery goes on", e.message));
+            self.flush_first(how, limit / 2).await;
+            if active.save_again.swap(false, Ordering::AcqRel) {
+                // An error whose window is not saved yet: the end would throw it away.
+                let save = self.save_window(active, Details::default());
+                match tokio::time::timeout(limit / 4, save).await {
+                    Ok(Ok(_)) => {}
+                    Ok(Err(e)) => log::write(Level::Warn, || format!("after an error: {}", e.message)),
+                    Err(_) => log::write(Level::Warn, || "after an error: the save was not answered in time".into()),
+                }
             }
         }
         match self.rest.call(how, method, &path, body.as_ref()).await {
@@ -498,6 +523,12 @@ impl Sessions {
             // Ended already, by the platform's limit or from elsewhere.
             Err(Refused { http: 404, .. }) => Ok(()),
             Err(refused) => Err(refused.into()),
+        }
+    }
+
+    async fn flush_first(&self, what: &str, limit: Duration) {
+        if let Err(e) = self.pipeline.flushed(limit).await {
+            log::write(Level::Warn, || format!("{what}: {}; their delivery goes on", e.message));
         }
     }
 
@@ -526,9 +557,6 @@ impl Sessions {
     }
 
     async fn save_window(&self, active: &Active, newer: Details) -> Result<mpr_status> {
-        if let Err(e) = self.pipeline.flushed(self.config.timeout / 2).await {
-            log::write(Level::Warn, || format!("save: {}; they may be missing from what is saved", e.message));
-        }
         // A save overwrites what the start stored, so everything is sent again.
         let details = active.details.clone().with(newer);
         let path = format!("/continuous-debug-sessions/{}/save", active.id);
@@ -559,11 +587,7 @@ impl Sessions {
         let (Some(me), active) = (self.me.upgrade(), Arc::clone(active)) else { return };
         let saver = async move {
             tokio::time::sleep(SAVE_DELAY).await;
-            while active.save_again.swap(false, Ordering::AcqRel) && me.is_running(&active) {
-                if let Err(e) = me.save_window(&active, Details::default()).await {
-                    log::write(Level::Warn, || format!("after an error: {}", e.message));
-                    active.save_again.store(true, Ordering::Release);
-                }
+            while me.save_if_wanted(&active).await {
                 tokio::time::sleep(SAVE_INTERVAL).await;
             }
             active.saving.store(0, Ordering::Release);
@@ -575,6 +599,22 @@ impl Sessions {
         if self.worker.spawn(saver).is_err() {
             log::write(Level::Error, || "the session is not saved on this error: no worker thread".into());
         }
+    }
+
+    /// Saves when an error came since the last save. False when there is nothing more to do.
+    async fn save_if_wanted(&self, active: &Arc<Active>) -> bool {
+        // In turn, so that a stop waits for the save before it throws the window away.
+        let _turn = self.turn.lock().await;
+        if !self.is_running(active) || !active.save_again.load(Ordering::Acquire) {
+            return false;
+        }
+        self.flush_first("save", self.config.timeout / 2).await;
+        active.save_again.store(false, Ordering::Release);
+        if let Err(e) = self.save_window(active, Details::default()).await {
+            log::write(Level::Warn, || format!("after an error: {}", e.message));
+            active.save_again.store(true, Ordering::Release);
+        }
+        true
     }
 
     fn is_running(&self, active: &Arc<Active>) -> bool {
@@ -612,6 +652,11 @@ impl Sessions {
     }
 
     async fn roll_over(&self, old: &Arc<Active>) -> Result<()> {
+        // In turn: a stop that comes meanwhile ends the new one.
+        let _turn = self.turn.lock().await;
+        if !self.is_running(old) {
+            return Ok(());
+        }
         let mut details = old.details.clone();
         let part = old.part + 1;
         let first_name = old.details.name.as_deref().unwrap_or_default();
