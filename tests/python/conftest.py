@@ -48,6 +48,8 @@ def run_python(build, tmp_path):
             PYTHONPATH=str(PACKAGE),
             PYTHONDONTWRITEBYTECODE="1",
             PYTHONFAULTHANDLER="1",
+            # From 3.12 on Python warns of any fork of a process with threads, and the library has one.
+            PYTHONWARNINGS="ignore:This process:DeprecationWarning",
             MPR_LIBRARY=str(build / "lib" / "libmpr.so.0"),
         )
         if to is not None:
