@@ -883,8 +883,9 @@ mpr_status mpr_session_info(char *json,
                             size_t capacity,
                             size_t *needed);
 
-// mpr_start() without waiting: returns at once, and `done` (may be NULL) gets the result. Returns MPR_OK, or what is
-// wrong with the call itself (`done` is then not called). Since 0.1.
+// mpr_start() without waiting: returns at once, and `done` (may be NULL) gets the result. Session calls take turns in the
+// order in which they are made, so a stop may follow a start at once. Returns MPR_OK, or what is wrong with the call
+// itself (`done` is then not called). Since 0.1.
 mpr_status mpr_start_async(int32_t session_type,
                            const char *session_json,
                            mpr_done_fn done,

@@ -104,8 +104,9 @@ pub unsafe extern "C" fn mpr_session_info(json: *mut c_char, capacity: usize, ne
     })
 }
 
-/// mpr_start() without waiting: returns at once, and `done` (may be NULL) gets the result. Returns MPR_OK, or what is
-/// wrong with the call itself (`done` is then not called). Since 0.1.
+/// mpr_start() without waiting: returns at once, and `done` (may be NULL) gets the result. Session calls take turns in the
+/// order in which they are made, so a stop may follow a start at once. Returns MPR_OK, or what is wrong with the call
+/// itself (`done` is then not called). Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_start_async(
     session_type: i32,
