@@ -97,7 +97,7 @@ def test_it_shows_a_session_and_cleans_up(demo):
     assert re.search(r"^11 requests sent, 11 recorded, with 16 spans in all$", said, re.MULTILINE)
     assert re.search(r"^9 secrets sent, none of them among the \d+ bytes of the database$", said, re.MULTILINE)
     assert re.search(r"^The page: http://127\.0\.0\.1:\d+/sessions/\w+$", said, re.MULTILINE)
-    for secret in ("correct-horse", "4111", "demo-bearer", "demo-cookie", "demo-api-key", "demo-query"):
+    for secret in ("correct-horse", "4111 1111", "demo-bearer", "demo-cookie", "demo-api-key", "demo-query"):
         assert secret not in said
     demo.assert_clean()
 
