@@ -561,8 +561,8 @@ def test_a_span_of_very_many_attributes_costs_the_host_little(platform):
     result = run(platform, """
         init()
         start()
-        data = otlp.export_traces(otlp.span(trace_id(), attrs={f"k{n}": n for n in range(20_000)}))
+        data = otlp.export_traces(otlp.span(trace_id(), attrs={f"k{n}": n for n in range(40_000)}))
         out["export"], out["ms"] = timed(export_traces, data)
         stop()
     """)
-    assert result["export"] == "OK" and result["ms"] < 2000
+    assert result["export"] == "OK" and result["ms"] < 3000

@@ -30,6 +30,8 @@ START = {
     "shortId upper case": (Answer(json={**GOOD, "shortId": "0A1B2C3D"}), "REJECTED", "no usable 'shortId'"),
     "shortId too long": (Answer(json={**GOOD, "shortId": "0a1b2c3d4e"}), "REJECTED", "no usable 'shortId'"),
     "shortId a number": (Answer(json={**GOOD, "shortId": 12345678}), "REJECTED", "no usable 'shortId'"),
+    "too deep": (Answer(200, {}, b'{"a":' * 100_000), "REJECTED", "not JSON"),
+    "not UTF-8": (Answer(200, {}, b'{"_id": "\xff"}'), "REJECTED", "not JSON"),
     "400": (refusal(400, "An error occurred."), "REJECTED", "HTTP 400): An error occurred."),
     "401": (refusal(401, "Authorization failed"), "UNAUTHORIZED", "the API key was refused (HTTP 401): Authorization failed"),
     "401 without a word": (refusal(401, ""), "UNAUTHORIZED", "the API key was refused (HTTP 401)"),
@@ -222,6 +224,12 @@ def test_nulls_in_the_answer_of_a_save(platform):
     assert result["save"] == "OK" and result["saved"]["id"] == ID and result["saved"]["url"] is None
 
 
+def test_a_hosts_short_id_serves_where_the_server_gives_none(platform):
+    platform.on("start", Answer(json={"_id": ID, "shortId": None}))
+    result = run(platform, "init(); out['start'] = start(MANUAL, {'shortId': '0a1b2c3d'}); out['id'] = trace_id()")
+    assert result["start"] == "OK" and result["id"].startswith("debdeb0a1b2c3d")
+
+
 # ---- a start that fails here after it succeeded there ----
 
 
@@ -273,6 +281,14 @@ def test_a_check_never_ends_what_runs(platform):
     result = run(platform, "init(); start(); out['checks'] = [check_remote(), check_remote()]; out['state'] = state()")
     assert result["checks"] == ["SKIPPED", "SKIPPED"] and result["state"] == "started"
     assert len(platform.of("start")) == 1
+
+
+def test_checks_from_many_threads_start_one_session(platform):
+    platform.always("check", check_answer())
+    result = run(platform, "init(); out['all'] = together(16, lambda n: check_remote()); out['state'] = state()")
+    assert result["all"].count("OK") == 1 and result["state"] == "started" and len(platform.of("start")) == 1
+    # For the others there is nothing to do.
+    assert set(result["all"]) == {"OK", "SKIPPED"}
 
 
 def test_a_check_whose_start_fails(platform):

@@ -113,6 +113,19 @@ out["info"], out["failed"], out["told"] = info(), logged("cannot be rolled over"
     assert result["failed"] and "no room" in result["failed"][1] and result["told"]
 
 
+def test_a_rollover_that_hangs_does_not_outlive_the_limit(platform):
+    """From the limit on the platform drops what carries the old short id, so nothing new may carry it."""
+    platform.on("start", Answer(json=ONE), Answer(hang=True))
+    result = run(platform, TIMES % True + """
+begin = time.monotonic()
+start()
+wait_until(lambda: state() == "stopped")
+out["seconds"], out["info"] = time.monotonic() - begin, info()
+shutdown(200)
+""")
+    assert result["seconds"] < 3 and result["info"]["endedBy"] == "platform_limit"
+
+
 @pytest.mark.parametrize("end", ["stop", "cancel"])
 def test_an_end_during_a_rollover_leaves_nothing_open(platform, end):
     gate = threading.Event()

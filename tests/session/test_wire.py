@@ -197,6 +197,8 @@ REFUSED = {
     '{"sessionAttributes": {"": 1}}': "a key is empty",
     '{"shortId": "0A1B2C3D"}': "shortId: not a short id; use 8 lower-case hex digits",
     '{"shortId": "0a1b2c3d4e5f6071"}': "shortId: not a short id",
+    '{"sessionAttributes": ' + '{"a":' * 300 + "1" + "}" * 301: "recursion",
+    '{"sessionAttributes": {"n": 1e999}}': "out of range",
     "[]": "not an object",
     '{"name": "x",\n}': "line 2 column 1",
     "": "not valid JSON",
@@ -411,6 +413,19 @@ def test_b29_the_key_is_in_no_message_even_when_the_server_echoes_it(platform):
 def test_b30_logs_of_a_continuous_session_carry_its_id(platform):
     result = run(platform, "init(); start(CONTINUOUS); out['short'] = info()['shortId']; write_log('one'); stop()")
     assert platform.logs[0]["attributes"]["multiplayer.session.id"] == result["short"]
+
+
+def test_a_password_in_the_base_url_is_in_no_message(platform):
+    platform.on("start", Answer(409), Answer(close=True))
+    url = platform.url.replace("://", "://user:pass-77ab@")
+    result = run(platform, f"""
+        try:
+            out["init"] = init(api_base_url="{url}", traces_endpoint="{url}/v1/traces")
+            out["start"] = [start() for _ in range(3)]
+        except AssertionError:
+            pass  # an address that is refused
+    """)
+    assert "pass-77ab" not in str(result.messages) + str(result.log)
 
 
 def test_a_host_name_in_a_message_is_not_taken_for_the_key(platform):
