@@ -1,8 +1,8 @@
 /* A small shop behind HTTP whose sessions are recorded: libmicrohttpd serves, libmpr records.
  *
- * What to copy: start_recording() and stop_recording() for the process; begin_span(), capture() and end_request() for each
- * request; price(), internal_error() and log_line() for the work inside. The rest is an ordinary server, and it serves on
- * when there is nobody to record.
+ * What to copy: start_recording() and stop_recording() for the process; begin_span(), capture() and end_request() for
+ * each request; price(), internal_error() and log_line() for the work inside. The rest is an ordinary server, and it
+ * serves on when there is nobody to record.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -93,7 +93,7 @@ static void log_line(const struct request *request, int32_t severity, const char
     check("log", mpr_log(severity, line, kept, NULL, &request->context));
 }
 
-/* Copies the text of a member of a JSON object or of a form. Enough for this example; a real service has a library for it. */
+/* Copies the text of a member of a JSON object or of a form. Enough for an example; a real service has a library. */
 static bool field(const char *body, const char *name, char *out, size_t size) {
     const char *at = body;
     size_t length = 0, name_length = strlen(name);
@@ -157,7 +157,8 @@ static unsigned internal_error(const struct request *request, FILE *answer, cons
 
 static unsigned login(struct request *request, FILE *answer) {
     char user[64], password[128];
-    if (!field(request->body, "user", user, sizeof user) || !field(request->body, "password", password, sizeof password))
+    if (!field(request->body, "user", user, sizeof user) ||
+        !field(request->body, "password", password, sizeof password))
         return refuse(answer, MHD_HTTP_BAD_REQUEST, "user and password are needed");
     if (strlen(password) < 8) { /* this shop knows everybody with a password of 8 characters */
         log_line(request, MPR_SEVERITY_WARN, "login refused for %s", user);
@@ -223,8 +224,8 @@ static unsigned add_to_cart(struct request *request, FILE *answer) {
     return refuse(answer, MHD_HTTP_NOT_FOUND, "no such item");
 }
 
-/* Whether the check digit (Luhn) is right. A call to a payment service would be a span of MPR_SPAN_KIND_CLIENT here, and
- * mpr_traceparent_format() of its context would go along as the header traceparent. */
+/* Whether the check digit (Luhn) is right. A call to a payment service would be a span of MPR_SPAN_KIND_CLIENT here,
+ * and mpr_traceparent_format() of its context would go along as the header traceparent. */
 static bool charge(const struct request *request, const char *card, long cents) {
     mpr_span *span = mpr_span_begin("charge card", MPR_SPAN_KIND_INTERNAL, &request->context);
     int sum = 0, digits = 0;
@@ -244,7 +245,8 @@ static bool charge(const struct request *request, const char *card, long cents) 
 
 static unsigned checkout(struct request *request, FILE *answer) {
     char card[32], password[128];
-    if (!field(request->body, "card_number", card, sizeof card) || !field(request->body, "password", password, sizeof password))
+    if (!field(request->body, "card_number", card, sizeof card) ||
+        !field(request->body, "password", password, sizeof password))
         return refuse(answer, MHD_HTTP_BAD_REQUEST, "card_number and password are needed");
     pthread_mutex_lock(&shop_lock);
     struct cart cart = shop_cart;
@@ -323,7 +325,8 @@ static void *begin_request(void *unused, const char *target, struct MHD_Connecti
 }
 
 static bool is_standard(const char *method) {
-    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+    static const char *const methods[] = {"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
+                                          "CONNECT", "OPTIONS", "TRACE", "PATCH"};
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         if (strcmp(methods[i], method) == 0)
             return true;
@@ -387,7 +390,8 @@ static void capture(const struct request *request, int32_t kind, struct MHD_Conn
     else
         MHD_get_connection_values(connection, MHD_HEADER_KIND, write_header, stream);
     fclose(stream);
-    check("capture", mpr_span_capture_payload(request->span, kind, headers, length, (const uint8_t *)body, body_length));
+    check("capture",
+          mpr_span_capture_payload(request->span, kind, headers, length, (const uint8_t *)body, body_length));
     free(headers);
 }
 
@@ -558,7 +562,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
-    /* Blocked before there is a thread, so that only sigwait() below gets them: no handler, nothing async-signal-safe. */
+    /* Blocked before there is a thread: only sigwait() below gets them, and no signal handler is needed. */
     sigset_t ends;
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
