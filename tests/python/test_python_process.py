@@ -281,3 +281,24 @@ def test_multiprocessing(run_python, local, recorded):
         to=local,
     )
     assert sorted(s["name"] for s in recorded().spans) == [f"square {n}" for n in range(9)]
+
+
+def test_exit_with_a_server_that_hangs(run_python, platform):
+    """The interpreter ends in bounded time and in peace, though the worker still has something to say."""
+    from platform_server import Answer
+
+    told = run_python(
+        """
+        import atexit, logging
+        begin = time.monotonic()
+        atexit.register(lambda: tell(seconds=time.monotonic() - begin))  # runs after the recorder's
+        logger = logging.getLogger("multiplayer.session_recorder")
+        logger.addHandler(logging.StreamHandler(open(os.devnull, "w"))); logger.setLevel("DEBUG")
+        session_recorder.init(log_level="debug", flush_interval_ms=10)
+        session_recorder.start()
+        with session_recorder.span("never delivered"): pass
+        begin = time.monotonic()
+        """,
+        to=platform.always("traces", Answer(hang=True)).always("stop", Answer(hang=True)),
+    )
+    assert told["seconds"] < 4

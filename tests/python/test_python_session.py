@@ -42,7 +42,7 @@ def test_manual_session(run_python, local, recorded):
             with session_recorder.span("SELECT", kind=SpanKind.CLIENT):
                 session_recorder.log("reading the cart, password=hunter2", Severity.WARN, {"rows": 3, "when": object})
             span.capture_payload(PayloadKind.HTTP_RESPONSE,
-                [("Content-Type", "application/json"), ("Set-Cookie", "sid=sk_live_4242")], b'{"ok": true}')
+                [("Content-Type", "application/json"), (b"Set-Cookie", b"sid=sk_live_4242"), ("Content-Length", 12)], b'{"ok": true}')
             ids = [span.trace_id, span.span_id, span.traceparent]
         with session_recorder.span("of another service", parent=ids[2]):
             pass
@@ -96,6 +96,8 @@ def test_manual_session(run_python, local, recorded):
     body = json.loads(attributes["multiplayer.http.request.body"])
     assert body["user"] == "ann" and set(body) == {"user", "password", "nickname", "card"}
     assert json.loads(attributes["multiplayer.http.response.body"]) == {"ok": True}
+    headers = json.loads(attributes["multiplayer.http.response.headers"])
+    assert headers["Content-Length"] == "12" and "Set-Cookie" in headers
 
     select = one.span("SELECT")
     assert (select["traceId"], select["parentSpanId"], select["kind"]) == (trace, span_id, "CLIENT")

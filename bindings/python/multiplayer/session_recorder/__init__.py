@@ -89,7 +89,8 @@ class Severity(enum.IntEnum):
     FATAL = _native.MPR_SEVERITY_FATAL
 
 
-Headers = Union[Mapping[str, str], Iterable[Tuple[str, str]], str, bytes, None]
+_HeaderPart = Union[str, bytes]
+Headers = Union[Mapping[_HeaderPart, _HeaderPart], Iterable[Tuple[_HeaderPart, _HeaderPart]], str, bytes, None]
 
 _CURRENT = object()
 _current_span = contextvars.ContextVar("multiplayer_span", default=None)
@@ -164,8 +165,8 @@ class Span:
     def capture_payload(self, kind: int, headers: Headers = None, body: Union[bytes, str, None] = None) -> None:
         """Captures a request, response or message (a PayloadKind), masked and bounded.
 
-        headers: a mapping, pairs, or text as on the wire ("Name: value\\r\\n..."). body: bytes as on the wire, or
-        text; the headers Content-Type and Content-Encoding say what it is.
+        headers: a mapping or pairs (of str or bytes), or text as on the wire ("Name: value\\r\\n..."). body: bytes as
+        on the wire, or text; the headers Content-Type and Content-Encoding say what it is.
         """
         head = _header_lines(headers)
         content = body.encode("utf-8", "replace") if isinstance(body, str) else bytes(body or b"")
@@ -384,9 +385,12 @@ def _header_lines(headers):
         return headers.encode("utf-8", "replace") if isinstance(headers, str) else headers
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     # A line break inside a value would be read as another header.
-    return "\r\n".join(
-        "%s: %s" % (name, re.sub("[\r\n]+", " ", str(value))) for name, value in pairs
-    ).encode("utf-8", "replace")
+    lines = (re.sub("[\r\n]+", " ", "%s: %s" % (_header(name), _header(value))) for name, value in pairs)
+    return "\r\n".join(lines).encode("utf-8", "replace")
+
+
+def _header(part):
+    return part.decode("latin-1") if isinstance(part, bytes) else part
 
 
 def _describe(exception):
