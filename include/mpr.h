@@ -335,7 +335,8 @@ typedef void (*mpr_attribute_fn)(void *user_data,
                                  size_t value_len);
 
 // The ids and flags of a span, of this process or another: 32 bytes, to be copied as they are. Bit 0 of trace_flags is
-// "sampled". `reserved` is zero. Since 0.1.
+// "sampled". `reserved` is the library's (it knows by it a parent of this process): zero in a context that a host makes.
+// Since 0.1.
 typedef struct mpr_span_context {
     // All zero: no trace.
     uint8_t trace_id[16];
@@ -343,7 +344,7 @@ typedef struct mpr_span_context {
     uint8_t span_id[8];
     // W3C trace flags.
     uint8_t trace_flags;
-    // For later; zero.
+    // The library's own.
     uint8_t reserved[7];
 } mpr_span_context;
 

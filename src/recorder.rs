@@ -120,24 +120,27 @@ pub fn required() -> Result<Arc<Recorder>> {
 /// Turns recording on.
 ///
 /// # Errors
-/// MPR_ERR_ALREADY_INITIALIZED; MPR_ERR_INVALID_ARGUMENT and MPR_ERR_IO for what the options or the environment hold.
+/// MPR_ERR_ALREADY_INITIALIZED; MPR_ERR_INVALID_STATE from the log callback; MPR_ERR_INVALID_ARGUMENT and MPR_ERR_IO for
+/// what the options or the environment hold.
 pub fn init(options: &Options) -> Result<()> {
+    not_from_the_log_callback("init")?;
     let _one_at_a_time = CHANGE.lock()?;
     if CURRENT.load().is_some() {
         return Err(Error::new(MPR_ERR_ALREADY_INITIALIZED, "init: call mpr_shutdown() before another mpr_init()"));
     }
     let config = Config::resolve(options)?;
-    let sink = config.hooks.log.clone();
-    log::set_sink(
-        sink.map(|sink| Box::new(move |level, line: &str| sink(level, line)) as Box<log::Sink>),
-        config.log_level,
-    );
+    if let Some(sink) = config.hooks.log.clone() {
+        let sink: Box<log::Sink> = Box::new(move |level, line: &str| sink(level, line));
+        drop(log::set_sink(Some(sink), config.log_level));
+    }
     warn_about_key(&config);
     os::watch_forks();
     ids::set_doc_ratio(config.auto_doc_traces_ratio);
     let made = Recorder::new(Arc::new(config), None);
     if made.is_err() {
-        log::set_sink(None, 0);
+        // The options still hold the host's callbacks, so none is freed under the lock.
+        drop(log::set_sink(None, 0));
+        ids::set_doc_ratio(0.0);
     }
     CURRENT.store(Some(made?));
     Ok(())
@@ -146,14 +149,15 @@ pub fn init(options: &Options) -> Result<()> {
 /// Ends the session, delivers what it can and turns recording off, all within the timeout. MPR_SKIPPED when it is off.
 ///
 /// # Errors
-/// MPR_ERR_TIMEOUT when something was left, which is then counted; or as the platform answers to the session's end.
-/// Recording is off in any case.
+/// MPR_ERR_INVALID_STATE from a callback, which changes nothing. Otherwise recording is off: MPR_ERR_TIMEOUT when
+/// something was left, which is then counted; or as the platform answers to the session's end.
 pub fn shutdown(timeout: Duration) -> Result<mpr_status> {
     let deadline = Instant::now() + timeout;
+    not_from_the_log_callback("shutdown")?;
     if let Some(recorder) = CURRENT.load().as_ref() {
         recorder.worker.not_from_within("shutdown")?;
     }
-    let _one_at_a_time = CHANGE.lock()?;
+    let one_at_a_time = CHANGE.lock()?;
     let Some(recorder) = CURRENT.swap(None) else { return Ok(MPR_SKIPPED) };
     if recorder.generation != os::generation() {
         // A child that never recorded: all of this is the parent's.
@@ -170,11 +174,29 @@ pub fn shutdown(timeout: Duration) -> Result<mpr_status> {
             recorder.wait("shutdown", work, all, Arc::clone(&recorder.sessions).shutdown(work))
         }
     };
-    let delivered = recorder.intake.pipeline().close(deadline);
+    let left = recorder.intake.pipeline().close(deadline);
     recorder.worker.stop(deadline.saturating_duration_since(Instant::now()));
     *LAST.lock()? = Some((recorder.stats(), recorder.intake.pipeline().queue()));
-    log::set_sink(None, 0);
-    delivered.and(ended).map(|_| MPR_OK)
+    let sink = log::set_sink(None, 0);
+    // From here on the host's finalizers may run, and they may call anything.
+    drop(one_at_a_time);
+    drop((recorder, sink));
+    match left {
+        0 => ended.map(|_| MPR_OK),
+        left => {
+            let text =
+                format!("shutdown: {left} items were not delivered within {} ms and are dropped", timeout.as_millis());
+            Err(Error::new(MPR_ERR_TIMEOUT, text))
+        }
+    }
+}
+
+/// The log callback may run in the middle of a change.
+fn not_from_the_log_callback(what: &str) -> Result<()> {
+    match log::is_inside() {
+        true => Err(Error::state(format!("{what}: not from the log callback"))),
+        false => Ok(()),
+    }
 }
 
 /// The numbers of the last recorder's end. Its queue goes on counting: a span may end later than its recorder.
@@ -270,11 +292,21 @@ impl Recorder {
         F: Future<Output = Result<mpr_status>> + Send + 'static,
     {
         let limit = self.config.timeout + GRACE / 2;
-        let mut done = OnceDone(Some(done));
-        self.worker.spawn(async move {
+        // Shared, so that `done` is not called by a future that is dropped before it was taken.
+        let done = Arc::new(Mutex::new(OnceDone(Some(done))));
+        let on_worker = Arc::clone(&done);
+        let taken = self.worker.spawn(async move {
             let result = limited(what, limit, operation).await;
-            done.call(result);
-        })
+            if let Ok(mut done) = on_worker.lock() {
+                done.call(result);
+            }
+        });
+        if taken.is_err() {
+            if let Ok(mut done) = done.lock() {
+                done.0 = None;
+            }
+        }
+        taken
     }
 
     /// Waits until everything recorded before the call is delivered.

@@ -2,14 +2,15 @@
 //! ids and sampling, its finished spans handed to the intake.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::trace::{
-    SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState, Tracer as _,
-    TracerProvider as _,
+    Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
+    Tracer as _, TracerProvider as _,
 };
-use opentelemetry::{Context, InstrumentationScope, KeyValue};
+use opentelemetry::{Context, InstrumentationScope, Key, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource as OtlpResource;
 use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
 use opentelemetry_proto::transform::common::tonic::Attributes;
@@ -29,6 +30,13 @@ const EXCEPTION_SCOPE: &str = "exception";
 /// The platform makes an EXCEPTION of an error only when it has a stack trace.
 const NO_STACK: &str = "at <no stack trace given>";
 
+/// The SDK's own limit of 128 would drop what a host means to keep; the size limit of an item does the rest. What is over
+/// these is counted in the span's dropped_attributes_count and dropped_events_count.
+const MAX_ATTRIBUTES: u32 = 4_096;
+const MAX_EVENTS: u32 = 10_000;
+/// So many attributes are looked through faster than a map is kept.
+const FEW_ATTRIBUTES: usize = 32;
+
 /// Ids and flags of a span, here or in another process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ids {
@@ -38,6 +46,8 @@ pub struct Ids {
     pub span_id: [u8; 8],
     /// W3C flags; 1 is sampled.
     pub flags: u8,
+    /// Known to be of this process.
+    pub local: bool,
 }
 
 impl Ids {
@@ -51,14 +61,68 @@ impl Ids {
             trace_id: context.trace_id().to_bytes(),
             span_id: context.span_id().to_bytes(),
             flags: context.trace_flags().to_u8(),
+            local: true,
         }
+    }
+}
+
+/// A span that is kept and sent. Attributes wait here until its end: the SDK's list keeps every value of a repeated key,
+/// and drops what comes after its limit, which may be what matters most.
+pub struct Recording {
+    span: Span,
+    attributes: Vec<KeyValue>,
+    /// Where a key stands, once there are too many to look through.
+    places: HashMap<Key, usize>,
+}
+
+impl Recording {
+    fn new(span: Span) -> Self {
+        Self { span, attributes: Vec::new(), places: HashMap::new() }
+    }
+
+    /// Sets an attribute; a second value for a key replaces the first.
+    pub fn set_attribute(&mut self, attribute: KeyValue) {
+        let place = match self.attributes.len() {
+            few @ 0..=FEW_ATTRIBUTES => self.attributes.iter().take(few).position(|kv| kv.key == attribute.key),
+            _ => {
+                for (place, kv) in self.attributes.iter().enumerate().skip(self.places.len()) {
+                    self.places.insert(kv.key.clone(), place);
+                }
+                self.places.get(&attribute.key).copied()
+            }
+        };
+        match place.and_then(|place| self.attributes.get_mut(place)) {
+            Some(kv) => kv.value = attribute.value,
+            None => self.attributes.push(attribute),
+        }
+    }
+
+    /// Adds an event that happens now.
+    pub fn add_event(&mut self, name: String, attributes: Vec<KeyValue>) {
+        self.span.add_event(name, attributes);
+    }
+
+    /// Says whether the work succeeded.
+    pub fn set_status(&mut self, status: Status) {
+        self.span.set_status(status);
+    }
+
+    /// Hands the span over.
+    pub fn end(mut self) {
+        let mut attributes = std::mem::take(&mut self.attributes);
+        let important = |kv: &KeyValue| ["exception.", "multiplayer."].iter().any(|p| kv.key.as_str().starts_with(p));
+        if attributes.len() > MAX_ATTRIBUTES as usize {
+            attributes.sort_by_key(|kv| !important(kv));
+        }
+        self.span.set_attributes(attributes);
+        self.span.end();
     }
 }
 
 /// A span between begin and end.
 pub enum OwnSpan {
     /// Kept and sent.
-    Recording(Box<Span>),
+    Recording(Box<Recording>),
     /// Only its ids live on, for the services that it calls.
     Skipped(Ids),
 }
@@ -67,7 +131,7 @@ impl OwnSpan {
     /// Its ids.
     pub fn ids(&self) -> Ids {
         match self {
-            Self::Recording(span) => Ids::of(opentelemetry::trace::Span::span_context(span.as_ref())),
+            Self::Recording(recording) => Ids::of(recording.span.span_context()),
             Self::Skipped(ids) => *ids,
         }
     }
@@ -94,6 +158,9 @@ impl Tracer {
             .with_resource(Resource::builder_empty().build())
             .with_id_generator(Ids::default())
             .with_sampler(Sampler::AlwaysOn)
+            .with_max_attributes_per_span(MAX_ATTRIBUTES)
+            .with_max_attributes_per_event(MAX_ATTRIBUTES)
+            .with_max_events_per_span(MAX_EVENTS)
             .with_span_processor(handover)
             .build();
         Self {
@@ -109,9 +176,10 @@ impl Tracer {
         let parent = parent.filter(Ids::is_valid);
         let trace_id = parent.map_or_else(|| self.root_id(), |parent| parent.trace_id);
         if !self.recorded(&trace_id, parent) {
-            return OwnSpan::Skipped(Ids { trace_id, span_id: ids::span_id(), flags: 0 });
+            return OwnSpan::Skipped(Ids { trace_id, span_id: ids::span_id(), flags: 0, local: true });
         }
-        OwnSpan::Recording(Box::new(begin_recorded(&self.spans, name.to_owned(), kind, trace_id, parent)))
+        let span = begin_recorded(&self.spans, name.to_owned(), kind, trace_id, parent);
+        OwnSpan::Recording(Box::new(Recording::new(span)))
     }
 
     /// Records an exception that no span of this library stands for, as a span of its own in the scope that the platform
@@ -122,15 +190,16 @@ impl Tracer {
         if !self.recorded(&trace_id, parent) {
             return false;
         }
-        let mut span = begin_recorded(&self.exceptions, kind.to_owned(), SpanKind::Internal, trace_id, parent);
-        self.record_exception(&mut span, kind, message, stacktrace);
+        let span = begin_recorded(&self.exceptions, kind.to_owned(), SpanKind::Internal, trace_id, parent);
+        let mut recording = Recording::new(span);
+        self.record_exception(&mut recording, kind, message, stacktrace);
+        recording.end();
         true
     }
 
     /// Puts an exception on a span as event and attributes and marks the span failed. Message and stack are masked and
     /// freed of raw addresses, which would make every crash a new issue.
-    pub fn record_exception(&self, span: &mut Span, kind: &str, message: &str, stacktrace: &str) {
-        use opentelemetry::trace::Span as _;
+    pub fn record_exception(&self, span: &mut Recording, kind: &str, message: &str, stacktrace: &str) {
         let clean = |text: &str| mask_text(&self.config.capture.rules, &without_addresses(text)).into_owned();
         let message = clean(message);
         let stacktrace = match stacktrace {
@@ -142,8 +211,10 @@ impl Tracer {
             KeyValue::new("exception.message", message.clone()),
             KeyValue::new("exception.stacktrace", stacktrace),
         ];
-        span.set_attributes(attributes.clone());
-        span.add_event("exception", attributes);
+        for attribute in attributes.clone() {
+            span.set_attribute(attribute);
+        }
+        span.add_event("exception".into(), attributes);
         span.set_status(Status::error(message));
     }
 
@@ -188,7 +259,7 @@ fn begin_recorded(tracer: &SdkTracer, name: String, kind: SpanKind, trace_id: [u
             TraceId::from_bytes(parent.trace_id),
             SpanId::from_bytes(parent.span_id),
             TraceFlags::new(parent.flags),
-            true,
+            !parent.local,
             TraceState::NONE,
         )),
     };

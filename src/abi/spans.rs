@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use opentelemetry::trace::{Span as _, SpanKind, Status};
+use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry::KeyValue;
 use serde_json::{Map, Value};
 
@@ -12,7 +12,7 @@ use super::handles::Handles;
 use super::input;
 use crate::config::{options::parse_object, otel_value};
 use crate::recorder;
-use crate::spans::{format_traceparent, parse_traceparent, Ids, OwnSpan};
+use crate::spans::{format_traceparent, parse_traceparent, Ids, OwnSpan, Recording};
 use crate::status::{mpr_status, Error, Result, MPR_OK, MPR_SKIPPED};
 use crate::trace::ids;
 
@@ -42,7 +42,8 @@ pub struct mpr_span {
 }
 
 /// The ids and flags of a span, of this process or another: 32 bytes, to be copied as they are. Bit 0 of trace_flags is
-/// "sampled". `reserved` is zero. Since 0.1.
+/// "sampled". `reserved` is the library's (it knows by it a parent of this process): zero in a context that a host makes.
+/// Since 0.1.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mpr_span_context {
@@ -52,19 +53,21 @@ pub struct mpr_span_context {
     pub span_id: [u8; 8],
     /// W3C trace flags.
     pub trace_flags: u8,
-    /// For later; zero.
+    /// The library's own.
     pub reserved: [u8; 7],
 }
 
 impl From<Ids> for mpr_span_context {
     fn from(ids: Ids) -> Self {
-        Self { trace_id: ids.trace_id, span_id: ids.span_id, trace_flags: ids.flags, reserved: [0; 7] }
+        let reserved = [u8::from(ids.local), 0, 0, 0, 0, 0, 0];
+        Self { trace_id: ids.trace_id, span_id: ids.span_id, trace_flags: ids.flags, reserved }
     }
 }
 
 impl From<mpr_span_context> for Ids {
     fn from(context: mpr_span_context) -> Self {
-        Self { trace_id: context.trace_id, span_id: context.span_id, flags: context.trace_flags }
+        let local = context.reserved[0] == 1;
+        Self { trace_id: context.trace_id, span_id: context.span_id, flags: context.trace_flags, local }
     }
 }
 
@@ -94,7 +97,7 @@ pub unsafe extern "C" fn mpr_span_begin(
             None => {
                 let parent = parent.filter(Ids::is_valid);
                 let trace_id = parent.map_or_else(ids::trace_id, |parent| parent.trace_id);
-                OwnSpan::Skipped(Ids { trace_id, span_id: ids::span_id(), flags: 0 })
+                OwnSpan::Skipped(Ids { trace_id, span_id: ids::span_id(), flags: 0, local: true })
             }
         };
         Ok(TABLE.insert(span)? as *mut mpr_span)
@@ -227,7 +230,7 @@ pub unsafe extern "C" fn mpr_span_capture_payload(
             attributes.push(KeyValue::new(key.to_owned(), value.to_owned()));
         });
         recorded(span, |span| {
-            span.set_attributes(attributes);
+            attributes.into_iter().for_each(|attribute| span.set_attribute(attribute));
             Ok(())
         })
     })
@@ -246,7 +249,7 @@ pub unsafe extern "C" fn mpr_span_capture_end(span: *mut mpr_span, capture: *mut
         let mut attributes = Vec::new();
         finish(capture, &mut |key, value| attributes.push(KeyValue::new(key.to_owned(), value.to_owned())))?;
         recorded(span, |span| {
-            span.set_attributes(attributes);
+            attributes.into_iter().for_each(|attribute| span.set_attribute(attribute));
             Ok(())
         })
     })
@@ -270,7 +273,7 @@ pub extern "C" fn mpr_span_end(span: *mut mpr_span) {
         if span.is_null() {
             return Ok(());
         }
-        if let OwnSpan::Recording(mut span) = TABLE.remove(span as usize)? {
+        if let OwnSpan::Recording(span) = TABLE.remove(span as usize)? {
             span.end();
         }
         Ok(())
@@ -367,10 +370,7 @@ unsafe fn set(
 }
 
 /// Works on a span that is recorded.
-fn recorded(
-    span: *mut mpr_span,
-    work: impl FnOnce(&mut opentelemetry_sdk::trace::Span) -> Result<()>,
-) -> Result<mpr_status> {
+fn recorded(span: *mut mpr_span, work: impl FnOnce(&mut Recording) -> Result<()>) -> Result<mpr_status> {
     TABLE.with(span as usize, |span| match span {
         OwnSpan::Recording(span) => work(span).map(|()| MPR_OK),
         OwnSpan::Skipped(_) => Ok(MPR_SKIPPED),

@@ -119,9 +119,16 @@ impl Sender {
                     if queue.hurried() {
                         pause = pause.min(HURRIED_BACKOFF);
                     }
-                    let pause = after.unwrap_or(pause);
-                    log::write(Level::Warn, || format!("export failed, next try in {} ms: {why}", pause.as_millis()));
-                    tokio::time::sleep(pause).await;
+                    let hurry = queue.hurry.notified();
+                    log::write(Level::Warn, || {
+                        let pause = after.unwrap_or(pause);
+                        format!("export failed, next try in {} ms: {why}", pause.as_millis())
+                    });
+                    match after {
+                        // The receiver's own word counts, also when somebody waits.
+                        Some(after) => tokio::time::sleep(after).await,
+                        None => drop(tokio::time::timeout(pause, hurry).await),
+                    }
                     backoff = (backoff * 2).min(LONGEST_BACKOFF);
                 }
                 answer => {

@@ -4,7 +4,7 @@
 //! Here also stands what the platform needs of spans and logs beyond OTLP (docs/protocol.md): its intake looks at old
 //! attribute names, at the first event only, and at one trace type per ResourceSpans.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::common::v1::{any_value, AnyValue, InstrumentationScope, KeyValue};
@@ -20,6 +20,8 @@ use crate::trace::{Kind, SessionPrefix};
 
 /// The platform drops a span or log above 1,000,000 bytes; what the intake adds needs some of that.
 const MAX_ITEM_BYTES: usize = 950_000;
+/// Texts up to this length are not worth cutting.
+const LONGEST_SHORT_TEXT: usize = 1024;
 
 /// Which of the two requests an item goes into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -75,7 +77,7 @@ impl Item {
         adapt_span(&mut span);
         let mut bytes = span.encode_to_vec();
         if bytes.len() > MAX_ITEM_BYTES {
-            shrink(&mut span, bytes.len());
+            shrink(&mut span);
             bytes = span.encode_to_vec();
         }
         Self { signal: Signal::Traces, session: session_of(&span.trace_id), error: is_error(&span), envelope, bytes }
@@ -87,11 +89,7 @@ impl Item {
         adapt_log(&mut record, session);
         let mut bytes = record.encode_to_vec();
         if bytes.len() > MAX_ITEM_BYTES {
-            let over = bytes.len() - MAX_ITEM_BYTES;
-            if let Some(any_value::Value::StringValue(body)) = record.body.as_mut().and_then(|b| b.value.as_mut()) {
-                cut(body, body.len().saturating_sub(over + 64));
-            }
-            record.attributes.retain(|kv| kv.encoded_len() < MAX_ITEM_BYTES / 8);
+            shrink_log(&mut record);
             bytes = record.encode_to_vec();
         }
         Self { signal: Signal::Logs, session, error: false, envelope, bytes }
@@ -179,11 +177,9 @@ fn adapt_span(span: &mut Span) {
 }
 
 fn keep_last_of_each_key(attributes: &mut Vec<KeyValue>) {
-    let repeated = |i: usize, all: &[KeyValue]| {
-        all.iter().skip(i + 1).any(|later| all.get(i).is_some_and(|kv| kv.key == later.key))
-    };
-    let keep: Vec<bool> = (0..attributes.len()).map(|i| !repeated(i, attributes)).collect();
-    let mut keep = keep.into_iter();
+    let mut seen = HashSet::with_capacity(attributes.len());
+    let keep: Vec<bool> = attributes.iter().rev().map(|kv| seen.insert(kv.key.as_str())).collect();
+    let mut keep = keep.into_iter().rev();
     attributes.retain(|_| keep.next().unwrap_or(true));
 }
 
@@ -199,36 +195,82 @@ fn add_paired_names(attributes: &mut Vec<KeyValue>) {
     }
 }
 
-/// Cuts the longest texts of a span that is over the platform's limit, so that the span itself is kept.
-fn shrink(span: &mut Span, size: usize) {
-    let mut over = size - MAX_ITEM_BYTES;
-    let mut notes = Vec::new();
+/// Brings a span that is over the platform's limit below it, so that the span itself is kept: its longest texts are cut,
+/// then what is many is dropped from its end and counted. The exception stays as long as anything does.
+fn shrink(span: &mut Span) {
+    cut(&mut span.name, LONGEST_SHORT_TEXT);
+    let over = span.encoded_len().saturating_sub(MAX_ITEM_BYTES);
+    shorten(&mut span.attributes, None, over);
+    for event in &mut span.events {
+        cut(&mut event.name, LONGEST_SHORT_TEXT);
+        let over = event.encoded_len().saturating_sub(MAX_ITEM_BYTES / 4);
+        shorten(&mut event.attributes, None, over);
+    }
+    let mut over = span.encoded_len().saturating_sub(MAX_ITEM_BYTES);
+    drop_last(&mut span.events, &mut over, &mut span.dropped_events_count, |event| event.name == "exception");
+    drop_last(&mut span.links, &mut over, &mut span.dropped_links_count, |_| false);
+    let important = |kv: &KeyValue| kv.key.starts_with("exception.") || kv.key.starts_with("multiplayer.");
+    drop_last(&mut span.attributes, &mut over, &mut span.dropped_attributes_count, important);
+    drop_last(&mut span.attributes, &mut over, &mut span.dropped_attributes_count, |_| false);
+    drop_last(&mut span.events, &mut over, &mut span.dropped_events_count, |_| false);
+}
+
+/// The same for a log record.
+fn shrink_log(record: &mut LogRecord) {
+    let over = record.encoded_len().saturating_sub(MAX_ITEM_BYTES);
+    let body = match record.body.as_mut().and_then(|body| body.value.as_mut()) {
+        Some(any_value::Value::StringValue(body)) => Some(body),
+        _ => None,
+    };
+    shorten(&mut record.attributes, body, over);
+    let mut over = record.encoded_len().saturating_sub(MAX_ITEM_BYTES);
+    let needed = |kv: &KeyValue| kv.key == "multiplayer.session.id";
+    drop_last(&mut record.attributes, &mut over, &mut record.dropped_attributes_count, needed);
+}
+
+/// Cuts the longest texts until `over` bytes are gone or only short ones are left, with a note for each.
+fn shorten(attributes: &mut Vec<KeyValue>, mut body: Option<&mut String>, mut over: usize) {
+    let mut notes: Vec<KeyValue> = Vec::new();
     while over > 0 {
-        let longest = span.attributes.iter_mut().filter_map(|kv| match kv.value.as_mut()?.value.as_mut()? {
-            any_value::Value::StringValue(text) => Some((&kv.key, text)),
+        let texts = attributes.iter_mut().filter_map(|kv| match kv.value.as_mut()?.value.as_mut()? {
+            any_value::Value::StringValue(text) => Some((kv.key.as_str(), text)),
             _ => None,
         });
-        let Some((key, text)) = longest.max_by_key(|(_, text)| text.len()).filter(|(_, text)| text.len() > 1024) else {
-            break;
-        };
+        let texts = texts.chain(body.as_deref_mut().map(|body| ("body", body)));
+        let longest = texts.filter(|(_, text)| text.len() > LONGEST_SHORT_TEXT).max_by_key(|(_, text)| text.len());
+        let Some((key, text)) = longest else { break };
         let before = text.len();
-        notes.push(key_value(&format!("{key}.truncated"), json!(true)));
+        let note = format!("{key}.truncated");
         // Half at a time: two equally long bodies share the loss. The notes cost a little as well.
-        cut(text, (before / 2).max(before.saturating_sub(over + 512)));
+        cut(text, (before / 2).max(before.saturating_sub(over + 512)).max(LONGEST_SHORT_TEXT));
         over = over.saturating_sub(before - text.len());
+        if !notes.iter().any(|kv| kv.key == note) {
+            notes.push(key_value(&note, json!(true)));
+        }
     }
-    span.attributes.extend(notes);
-    keep_last_of_each_key(&mut span.attributes);
-    if span.encoded_len() > MAX_ITEM_BYTES {
-        let (events, attributes) = (span.events.len(), span.attributes.len());
-        span.events.retain(|event| event.encoded_len() < MAX_ITEM_BYTES / 256);
-        span.attributes.retain(|kv| kv.encoded_len() < MAX_ITEM_BYTES / 256);
-        span.dropped_events_count += (events - span.events.len()) as u32;
-        span.dropped_attributes_count += (attributes - span.attributes.len()) as u32;
+    attributes.extend(notes);
+    keep_last_of_each_key(attributes);
+}
+
+/// Drops from the end until `over` bytes are gone, except what is to be kept.
+fn drop_last<M: Message>(list: &mut Vec<M>, over: &mut usize, dropped: &mut u32, keep: impl Fn(&M) -> bool) {
+    let mut kept: Vec<M> = Vec::with_capacity(list.len());
+    while let Some(last) = list.pop() {
+        if *over == 0 || keep(&last) {
+            kept.push(last);
+            continue;
+        }
+        *over = over.saturating_sub(last.encoded_len());
+        *dropped += 1;
     }
+    kept.reverse();
+    *list = kept;
 }
 
 fn cut(text: &mut String, mut length: usize) {
+    if length >= text.len() {
+        return;
+    }
     while !text.is_char_boundary(length) {
         length -= 1;
     }

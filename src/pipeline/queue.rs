@@ -84,6 +84,8 @@ pub struct Queue {
     state: Mutex<State>,
     settled: Condvar,
     settled_task: Notify,
+    /// Ends the pauses between retries: somebody waits in a flush, or for the exit.
+    pub hurry: Notify,
     /// Wakes the delivery: the first item after none, a full batch, a flush.
     pub wake: Notify,
     max_bytes: usize,
@@ -98,6 +100,7 @@ impl Queue {
             state: Mutex::default(),
             settled: Condvar::new(),
             settled_task: Notify::new(),
+            hurry: Notify::new(),
             wake: Notify::new(),
             max_bytes,
             batch_bytes,
@@ -180,6 +183,7 @@ impl Queue {
         let target = state.next_number;
         state.flushers += 1;
         self.wake.notify_one();
+        self.hurry.notify_waiters();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if state.settled_up_to() >= target || left.is_zero() {
@@ -201,6 +205,7 @@ impl Queue {
             state.next_number
         };
         self.wake.notify_one();
+        self.hurry.notify_waiters();
         let settled = async {
             loop {
                 let next = self.settled_task.notified();

@@ -34,10 +34,17 @@ thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Sets or removes the sink and the least severe level that reaches it.
-pub fn set_sink(sink: Option<Box<Sink>>, max_level: u8) {
+/// Sets or removes the sink and the least severe level that reaches it. What it was is returned, to be dropped where no
+/// lock is held: the host's finalizer runs then.
+#[must_use]
+pub fn set_sink(sink: Option<Box<Sink>>, max_level: u8) -> Option<Arc<Box<Sink>>> {
     MAX_LEVEL.store(if sink.is_some() { max_level } else { 0 }, Ordering::Relaxed);
-    SINK.store(sink.map(Arc::new));
+    SINK.swap(sink.map(Arc::new))
+}
+
+/// Whether this thread is inside the sink, so that a call of it which would wait for the caller can be refused.
+pub fn is_inside() -> bool {
+    INSIDE.try_with(Cell::get).unwrap_or(false)
 }
 
 /// Hands a line to the sink. The text is made only when somebody listens. A sink that calls back into the library, which

@@ -179,8 +179,10 @@ impl Sessions {
         });
         let active = self.begin(kind, details, policy, 1).await?;
         let id = active.id.clone();
+        let started = format!("session {} started ({})", active.prefix.short_id(), active.type_name());
         entered.store(self.enter_unless_closed(active)?, Ordering::Relaxed);
         if entered.load(Ordering::Relaxed) {
+            log::write(Level::Info, || started);
             return Ok(MPR_OK);
         }
         // Answered in the middle of a shutdown that no longer waits for it: nobody would ever end it.
@@ -386,11 +388,11 @@ impl Sessions {
         Ok(running)
     }
 
+    /// Under the lock of `shared`, so nothing is logged here: the host's callback may ask for the session.
     fn enter(&self, active: Active) {
         let active = Arc::new(active);
         trace::set_current(Some(active.prefix));
         self.active.store(Some(Arc::clone(&active)));
-        log::write(Level::Info, || format!("session {} started ({})", active.prefix.short_id(), active.type_name()));
         if let (Some((ends, _)), Some(me)) = (active.ends, self.me.upgrade()) {
             let _ = self.worker.spawn(me.watch_limit(active, ends));
         }
@@ -640,11 +642,16 @@ impl Sessions {
             format!("session {} ends in {left} s: the platform's limit for a manual session", active.prefix.short_id())
         });
         tokio::time::sleep_until(ends.into()).await;
-        let Ok(mut shared) = self.shared.lock() else { return };
-        if self.is_running(&active) {
-            shared.last = self.leave();
-            shared.state = State::Stopped;
-            shared.ended_by = Some("platform_limit");
+        let ended = self.shared.lock().is_ok_and(|mut shared| {
+            let running = self.is_running(&active);
+            if running {
+                shared.last = self.leave();
+                shared.state = State::Stopped;
+                shared.ended_by = Some("platform_limit");
+            }
+            running
+        });
+        if ended {
             log::write(Level::Warn, || {
                 format!("session {} was ended by the platform's limit", active.prefix.short_id())
             });
