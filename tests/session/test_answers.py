@@ -19,8 +19,8 @@ def refusal(status, message="no reason"):
 #: answer → status, a part of the message
 START = {
     "junk": (JUNK, "REJECTED", "not JSON; is api_base_url right?"),
-    "a JSON list": (Answer(json=[1]), "REJECTED", "no usable 'shortId'"),
-    "204": (Answer(204), "REJECTED", "no usable 'shortId'"),
+    "a JSON list": (Answer(json=[1]), "REJECTED", "the answer has no usable "),
+    "204": (Answer(204), "REJECTED", "the answer has no usable "),
     "no _id": (Answer(json={"shortId": "0a1b2c3d"}), "REJECTED", "no usable '_id'"),
     "_id null": (Answer(json={**GOOD, "_id": None}), "REJECTED", "no usable '_id'"),
     "_id a number": (Answer(json={**GOOD, "_id": 7}), "REJECTED", "no usable '_id'"),
