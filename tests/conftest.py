@@ -101,7 +101,7 @@ def run_c(request, tmp_path):
             folder = request.getfixturevalue("plain_symbols")
             env["LD_PRELOAD"] = str(folder / "libmpr.so.0")
             supp = [f"--suppressions={SUPPRESSIONS}"] if SUPPRESSIONS.exists() else []
-            command, timeout = [*VALGRIND, *supp, *command], timeout * 5
+            command, timeout = [*VALGRIND, *supp, *command], timeout * 3
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout, cwd=tmp_path, **options)
         said = f"{' '.join(command)}\nstatus {done.returncode}\n{done.stdout[-8000:]}\n{done.stderr[-8000:]}"
         assert done.returncode == status, said

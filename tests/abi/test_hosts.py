@@ -1,0 +1,48 @@
+"""Hosts that are not as tidy as the examples: late calls, small stacks, rude callbacks, no file descriptors."""
+
+import time
+from pathlib import Path
+
+import pytest
+from platform_server import Answer
+
+HERE = Path(__file__).parent
+
+
+@pytest.mark.parametrize("mode", ["atexit", "atexit first", "thread exit", "small stack", "errno and signals", "no more files"])
+def test_works(compile_c, run_c, platform, mode):
+    done = run_c(compile_c(HERE / "hosts.c"), mode, env=platform.env())
+    assert done.stdout == ""
+    assert "work" in [s["name"] for s in platform.spans] or mode == "no more files"
+    assert platform.of("stop")
+
+
+@pytest.mark.valgrind
+@pytest.mark.parametrize("mode", ["atexit", "thread exit"])
+def test_late_calls_under_valgrind(compile_c, run_c, platform, mode):
+    run_c(compile_c(HERE / "hosts.c"), mode, env=platform.env(), valgrind=True)
+
+
+def test_rude_callbacks(compile_c, run_c, platform):
+    """Whatever a callback calls, nothing waits for itself."""
+    run_c(compile_c(HERE / "hosts.c"), "rude callbacks", env=platform.env(), timeout=30)
+
+
+def test_exit_without_shutdown_does_not_wait(compile_c, run_c, platform):
+    platform.always("*", Answer(hang=True))
+    begin = time.monotonic()
+    run_c(compile_c(HERE / "hosts.c"), "exit without shutdown", env=platform.env(), timeout=15)
+    assert time.monotonic() - begin < 2
+
+
+@pytest.mark.slow
+def test_sizes_that_nobody_means(compile_c, run_c, platform):
+    done = run_c(compile_c(HERE / "limits.c"), env=platform.env())
+    assert done.stdout == ""
+    # The platform drops a span above 1,000,000 bytes, and its proxy a request above 20 MiB.
+    for request in platform.of("traces"):
+        assert len(request.body) <= 20 << 20
+    for name in ("big attribute", "big key", "many", "big exception"):
+        if found := [s for s in platform.spans if s["name"] == name]:
+            text = "".join(str(k) + str(v) for k, v in found[0]["attributes"].items()) + str(found[0]["events"])
+            assert len(text) < 1_000_000, name
