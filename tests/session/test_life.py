@@ -275,6 +275,46 @@ def test_shutdown_with_an_intake_that_hangs_still_ends_the_session(platform, kin
     assert result.stats["dropped_shutdown"] == 1
 
 
+@pytest.mark.parametrize("end,most", [("stop()", 2300), ("cancel()", 2300), ("shutdown(2000)", 2100)])
+@pytest.mark.parametrize("what", ["auto-save", "save", "check"])
+def test_an_end_behind_a_call_that_hangs(platform, what, end, most):
+    """What is under way may have some of the end's time, but not all of it."""
+    platform.always("check" if what == "check" else "save", Answer(hang=True))
+    hanging = {"auto-save": "error_span", "save": "save", "check": "check_remote"}[what]
+    running = launch(platform, f"""
+        init(timeout_ms=2000)
+        start(CONTINUOUS)
+        thread = threading.Thread(target={hanging})
+        thread.start()
+        pause()
+        begin = time.monotonic()
+        out["end"] = {end}
+        out["ms"], out["id"] = (time.monotonic() - begin) * 1000, trace_id()
+        thread.join()
+    """)
+    platform.wait_for(lambda: platform.of("save", "check"))
+    running.go()
+    result = running.result()
+    assert not result["id"].startswith("cdbcdb") and result["ms"] < most
+    assert len(platform.of("continuous_cancel")) == 1
+
+
+def test_a_check_that_hangs_holds_no_start_up(platform):
+    platform.on("check", Answer(hang=True))
+    running = launch(platform, """
+        init(timeout_ms=2000)
+        thread = threading.Thread(target=check_remote)
+        thread.start()
+        pause()
+        out["start"], out["ms"] = timed(start)
+        thread.join()
+    """)
+    platform.wait_for_requests("check")
+    running.go()
+    result = running.result()
+    assert result["start"] == "OK" and result["ms"] < 1000
+
+
 def test_shutdown_when_the_session_api_hangs(platform):
     platform.always("stop", Answer(hang=True))
     result = run(platform, """
