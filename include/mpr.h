@@ -65,7 +65,7 @@
  *
  * ABI
  *   Functions and numbers are only ever added. A program compiled against this header runs with every later library of
- *   the same SONAME. mpr_abi_version() tells at run time what is there; \"Since\" tells when a function came.
+ *   the same SONAME. mpr_abi_version() tells at run time what is there; "Since" tells when a function came.
  *   Before 1.0 a change is possible and is told in docs/abi.md.
  */
 
@@ -373,7 +373,7 @@ const char *mpr_last_error(void);
 
 /* ---- Options ---- */
 
-// New options with nothing set: each falls back to its environment variable, then to its default. Belongs to the
+// New options with nothing set. What is set wins; what is not falls back to its environment variable, then to its default. Belongs to the
 // caller until mpr_init() takes it or mpr_options_free() frees it. NULL only when memory for handles is used up.
 // Since 0.1.
 struct mpr_options *mpr_options_new(void);
@@ -843,7 +843,8 @@ mpr_status mpr_get_stats(struct mpr_stats *stats);
 
 /* ---- Sessions ---- */
 
-// Starts a session: from here to mpr_stop() every new trace of this process belongs to it and is recorded whole.
+// Starts a session: from here to mpr_stop() every trace that begins in this process belongs to it and is recorded whole.
+// (A trace that comes from elsewhere by its traceparent keeps its own id, and is recorded when that is of a session.)
 // `session_type` is MPR_SESSION_MANUAL or MPR_SESSION_CONTINUOUS. `session_json` is NULL or a JSON object with any of
 // name (text), sessionAttributes, resourceAttributes, userAttributes (objects), tags (array of text or {key, value}),
 // comment (text), shortId (8 lower-case hex digits; serves only where the server gives none). Blocks, timeout_ms at
@@ -944,7 +945,8 @@ mpr_status mpr_capture_payload(int32_t kind,
                                mpr_attribute_fn fn,
                                void *user_data);
 
-// Begins the capture of a payload that arrives in pieces, for a trace of 16 bytes. NULL when the trace is not recorded
+// Begins the capture of a payload that arrives in pieces (end it with mpr_capture_end(), or with mpr_span_capture_end()
+// for a span of this library), for a trace of 16 bytes. NULL when the trace is not recorded
 // (the other calls take NULL and answer MPR_SKIPPED) or `kind` is unknown. It holds a bounded part of the body,
 // whatever arrives, and belongs to the caller until mpr_capture_free(). Since 0.1.
 //
@@ -1015,8 +1017,10 @@ mpr_status mpr_span_add_event(struct mpr_span *span,
                               const char *attributes_json);
 
 // Says whether the work succeeded. `code` is one of MPR_SPAN_STATUS_*; `message` (may be NULL) is kept with
-// MPR_SPAN_STATUS_ERROR. Returns as mpr_span_set_string(). Since 0.1.
-mpr_status mpr_span_set_status(struct mpr_span *span, int32_t code, const char *message);
+// MPR_SPAN_STATUS_ERROR. OK is final; an error is not taken back, and a later one with a message replaces it. Returns as mpr_span_set_string(). Since 0.1.
+mpr_status mpr_span_set_status(struct mpr_span *span,
+                               int32_t code,
+                               const char *message);
 
 // Puts an exception on a span and marks the span failed. `type` is required (e.g. "std::out_of_range"), `message` and
 // `stacktrace` may be NULL. Secrets are masked, raw addresses (0x7ffd…) left out: write frames as function (file:line)
@@ -1049,8 +1053,8 @@ mpr_status mpr_span_get_context(const struct mpr_span *span,
 // Ends a span, queues it for delivery and frees it. NULL is fine. Never waits for the network. Since 0.1.
 void mpr_span_end(struct mpr_span *span);
 
-// Reads a W3C traceparent header. Returns MPR_OK or MPR_ERR_INVALID_ARGUMENT (not a valid one; `*context` is then all
-// zero, which begins a new trace). Works with recording off. Since 0.1.
+// Reads a W3C traceparent header. Returns MPR_OK or MPR_ERR_INVALID_ARGUMENT (NULL, or not a valid one; `*context` is
+// then all zero, which begins a new trace: the result need not be looked at). Works with recording off. Since 0.1.
 mpr_status mpr_traceparent_parse(const char *traceparent,
                                  struct mpr_span_context *context);
 
@@ -1072,7 +1076,8 @@ mpr_status mpr_capture_exception(const char *type,
 
 // Records a log in the session of `context` (NULL: the running session). `body` is text of `len` bytes; bytes that are
 // not UTF-8 become U+FFFD, secrets are masked. `attributes_json` is NULL or a JSON object. Never waits for the network.
-// Returns MPR_OK, MPR_SKIPPED (recording is off, or it belongs to no session), MPR_ERR_INVALID_ARGUMENT. Since 0.1.
+// Returns MPR_OK, MPR_SKIPPED (recording is off, or it belongs to no session), MPR_ERR_INVALID_ARGUMENT,
+// MPR_ERR_QUEUE_FULL. Since 0.1.
 mpr_status mpr_log(int32_t severity_number,
                    const char *body,
                    size_t len,

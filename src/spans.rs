@@ -70,6 +70,7 @@ impl Ids {
 /// and drops what comes after its limit, which may be what matters most.
 pub struct Recording {
     span: Span,
+    status: Status,
     attributes: Vec<KeyValue>,
     /// Where a key stands, once there are too many to look through.
     places: HashMap<Key, usize>,
@@ -77,7 +78,7 @@ pub struct Recording {
 
 impl Recording {
     fn new(span: Span) -> Self {
-        Self { span, attributes: Vec::new(), places: HashMap::new() }
+        Self { span, status: Status::Unset, attributes: Vec::new(), places: HashMap::new() }
     }
 
     /// Sets an attribute; a second value for a key replaces the first.
@@ -102,9 +103,16 @@ impl Recording {
         self.span.add_event(name, attributes);
     }
 
-    /// Says whether the work succeeded.
+    /// Says whether the work succeeded. OK is final; an error is not taken back, and a later one with a message replaces it.
     pub fn set_status(&mut self, status: Status) {
-        self.span.set_status(status);
+        let replaces = match (&self.status, &status) {
+            (Status::Ok, _) | (_, Status::Unset) => false,
+            (Status::Error { .. }, Status::Error { description }) => !description.is_empty(),
+            _ => true,
+        };
+        if replaces {
+            self.status = status;
+        }
     }
 
     /// Hands the span over.
@@ -115,6 +123,7 @@ impl Recording {
             attributes.sort_by_key(|kv| !important(kv));
         }
         self.span.set_attributes(attributes);
+        self.span.set_status(std::mem::take(&mut self.status));
         self.span.end();
     }
 }

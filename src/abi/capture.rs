@@ -95,7 +95,8 @@ pub unsafe extern "C" fn mpr_capture_payload(
     })
 }
 
-/// Begins the capture of a payload that arrives in pieces, for a trace of 16 bytes. NULL when the trace is not recorded
+/// Begins the capture of a payload that arrives in pieces (end it with mpr_capture_end(), or with mpr_span_capture_end()
+/// for a span of this library), for a trace of 16 bytes. NULL when the trace is not recorded
 /// (the other calls take NULL and answer MPR_SKIPPED) or `kind` is unknown. It holds a bounded part of the body,
 /// whatever arrives, and belongs to the caller until mpr_capture_free(). Since 0.1.
 ///

@@ -5,10 +5,9 @@ use std::ffi::c_char;
 use super::guard::guard;
 use super::input;
 use super::spans::{attributes, mpr_span_context};
-use crate::logs::severity;
 use crate::recorder;
 use crate::spans::Ids;
-use crate::status::{mpr_status, Error, MPR_OK, MPR_SKIPPED};
+use crate::status::{mpr_status, Error, MPR_SKIPPED};
 
 /// Severity numbers are OpenTelemetry's, 1 to 24; these are the ones with plain names.
 pub const MPR_SEVERITY_TRACE: i32 = 1;
@@ -25,7 +24,8 @@ pub const MPR_SEVERITY_FATAL: i32 = 21;
 
 /// Records a log in the session of `context` (NULL: the running session). `body` is text of `len` bytes; bytes that are
 /// not UTF-8 become U+FFFD, secrets are masked. `attributes_json` is NULL or a JSON object. Never waits for the network.
-/// Returns MPR_OK, MPR_SKIPPED (recording is off, or it belongs to no session), MPR_ERR_INVALID_ARGUMENT. Since 0.1.
+/// Returns MPR_OK, MPR_SKIPPED (recording is off, or it belongs to no session), MPR_ERR_INVALID_ARGUMENT,
+/// MPR_ERR_QUEUE_FULL. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_log(
     severity_number: i32,
@@ -35,8 +35,9 @@ pub unsafe extern "C" fn mpr_log(
     context: *const mpr_span_context,
 ) -> mpr_status {
     guard("mpr_log", || {
-        let severity = severity(severity_number)
-            .ok_or_else(|| Error::invalid(format!("severity: {severity_number} is not 1 (trace) to 24 (fatal)")))?;
+        if !(1..=24).contains(&severity_number) {
+            return Err(Error::invalid(format!("severity_number: {severity_number} is not 1 (trace) to 24 (fatal)")));
+        }
         // SAFETY: readable or NULL, as the header asks.
         let (body, json) =
             unsafe { (input::bytes("body", body.cast(), len)?, input::opt_text("attributes_json", attributes_json)?) };
@@ -44,7 +45,6 @@ pub unsafe extern "C" fn mpr_log(
         let context = unsafe { input::opt_struct(context) }.map(Ids::from);
         let recorder = recorder::current();
         let Some(recorder) = recorder.as_ref() else { return Ok(MPR_SKIPPED) };
-        let kept = recorder.logger.log(severity, &String::from_utf8_lossy(body), attributes(json)?, context);
-        Ok(if kept { MPR_OK } else { MPR_SKIPPED })
+        recorder.logger.log(severity_number, &String::from_utf8_lossy(body), attributes(json)?, context)
     })
 }

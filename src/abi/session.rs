@@ -24,7 +24,8 @@ pub const MPR_SESSION_CONTINUOUS: i32 = 1;
 /// answer MPR_ERR_INVALID_STATE in it. Since 0.1.
 pub type mpr_done_fn = Option<unsafe extern "C" fn(status: mpr_status, user_data: *mut c_void)>;
 
-/// Starts a session: from here to mpr_stop() every new trace of this process belongs to it and is recorded whole.
+/// Starts a session: from here to mpr_stop() every trace that begins in this process belongs to it and is recorded whole.
+/// (A trace that comes from elsewhere by its traceparent keeps its own id, and is recorded when that is of a session.)
 /// `session_type` is MPR_SESSION_MANUAL or MPR_SESSION_CONTINUOUS. `session_json` is NULL or a JSON object with any of
 /// name (text), sessionAttributes, resourceAttributes, userAttributes (objects), tags (array of text or {key, value}),
 /// comment (text), shortId (8 lower-case hex digits; serves only where the server gives none). Blocks, timeout_ms at

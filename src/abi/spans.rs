@@ -166,7 +166,7 @@ pub unsafe extern "C" fn mpr_span_add_event(
 }
 
 /// Says whether the work succeeded. `code` is one of MPR_SPAN_STATUS_*; `message` (may be NULL) is kept with
-/// MPR_SPAN_STATUS_ERROR. Returns as mpr_span_set_string(). Since 0.1.
+/// MPR_SPAN_STATUS_ERROR. OK is final; an error is not taken back, and a later one with a message replaces it. Returns as mpr_span_set_string(). Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_span_set_status(span: *mut mpr_span, code: i32, message: *const c_char) -> mpr_status {
     guard("mpr_span_set_status", || {
@@ -280,8 +280,8 @@ pub extern "C" fn mpr_span_end(span: *mut mpr_span) {
     });
 }
 
-/// Reads a W3C traceparent header. Returns MPR_OK or MPR_ERR_INVALID_ARGUMENT (not a valid one; `*context` is then all
-/// zero, which begins a new trace). Works with recording off. Since 0.1.
+/// Reads a W3C traceparent header. Returns MPR_OK or MPR_ERR_INVALID_ARGUMENT (NULL, or not a valid one; `*context` is
+/// then all zero, which begins a new trace: the result need not be looked at). Works with recording off. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_traceparent_parse(
     traceparent: *const c_char,

@@ -252,8 +252,16 @@ fn shorten(attributes: &mut Vec<KeyValue>, mut body: Option<&mut String>, mut ov
     keep_last_of_each_key(attributes);
 }
 
-/// Drops from the end until `over` bytes are gone, except what is to be kept.
+/// Drops what is large, then from the end, until `over` bytes are gone, except what is to be kept.
 fn drop_last<M: Message>(list: &mut Vec<M>, over: &mut usize, dropped: &mut u32, keep: impl Fn(&M) -> bool) {
+    list.retain(|one| {
+        let large = *over > 0 && !keep(one) && one.encoded_len() > MAX_ITEM_BYTES / 16;
+        if large {
+            *over = over.saturating_sub(one.encoded_len());
+            *dropped += 1;
+        }
+        !large
+    });
     let mut kept: Vec<M> = Vec::with_capacity(list.len());
     while let Some(last) = list.pop() {
         if *over == 0 || keep(&last) {

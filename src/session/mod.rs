@@ -21,7 +21,7 @@ use crate::pipeline::Pipeline;
 use crate::process::clock::iso8601;
 use crate::process::log::{self, Level};
 use crate::process::worker::{turned_off, Worker};
-use crate::status::{mpr_status, Error, Result, MPR_ERR_REJECTED, MPR_OK, MPR_SKIPPED};
+use crate::status::{mpr_status, Error, Result, MPR_ERR_REJECTED, MPR_ERR_TIMEOUT, MPR_OK, MPR_SKIPPED};
 use crate::trace::{self, Kind, SessionPrefix};
 use rest::{Refused, Rest};
 
@@ -632,7 +632,7 @@ impl Sessions {
             return;
         }
         if self.config.session_rollover {
-            match self.roll_over(&active).await {
+            match self.roll_over(&active, ends).await {
                 Ok(()) => return,
                 Err(e) => log::write(Level::Error, || format!("the session cannot be rolled over: {}", e.message)),
             }
@@ -658,7 +658,7 @@ impl Sessions {
         }
     }
 
-    async fn roll_over(&self, old: &Arc<Active>) -> Result<()> {
+    async fn roll_over(&self, old: &Arc<Active>, ends: Instant) -> Result<()> {
         // In turn: a stop that comes meanwhile ends the new one.
         let _turn = self.turn.lock().await;
         if !self.is_running(old) {
@@ -669,7 +669,11 @@ impl Sessions {
         let first_name = old.details.name.as_deref().unwrap_or_default();
         let first_name = first_name.strip_suffix(&format!(" (part {})", old.part)).unwrap_or(first_name);
         details.name = Some(format!("{first_name} (part {part})"));
-        let new = self.begin(old.kind, details, old.policy, part).await?;
+        // From the limit on the platform drops what carries the old short id: a start that hangs must not outlive it.
+        let begin = self.begin(old.kind, details, old.policy, part);
+        let new = tokio::time::timeout_at(ends.into(), begin)
+            .await
+            .unwrap_or_else(|_| Err(Error::new(MPR_ERR_TIMEOUT, "no answer before the old session's end")))?;
         let new_id = new.id.clone();
         let entered = self.enter_if_running(old, new)?;
         if !entered {
