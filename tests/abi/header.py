@@ -142,14 +142,15 @@ def misuse_program():
                 content = listed(CONTENT, function, parameter)
                 instead('"a\\xff"', "not UTF-8", "ANY" if content else "INVALID")
             if parameter.is_handle:
-                handles = [("freed_handle()", "freed"), ("(void *)1", "1"), ("(void *)-1", "-1"), ("(void *)0xdeadbeef0", "made up"),
+                own = re.search(r"mpr_(options|span|capture)", parameter.type)[1]
+                handles = [(f"freed_{own}()", "freed"), ("(void *)1", "1"), ("(void *)-1", "-1"), ("(void *)0xdeadbeef0", "made up"),
                            ("(void *)&stats", "an address"), ("(void *)(bytes + 1)", "an odd address")]
                 for kind in ("options", "span", "capture"):
                     if f"mpr_{kind} " not in parameter.type:
                         handles.append((f"(void *){GOOD[f'struct mpr_{kind} *']}", f"a {kind}"))
                 for value, what in handles:
                     # With recording off there are no captures: that one is NULL.
-                    instead(value, what, "session ? INVALID : ANY" if what == "a capture" else "INVALID")
+                    instead(value, what, "session ? INVALID : ANY" if "capture" in value else "INVALID")
     return MISUSE % "\n".join(out)
 
 
@@ -189,10 +190,22 @@ static void before(void) {
     mpr_generate_trace_id(trace);
 }
 
-static void *freed_handle(void) {
+static void *freed_span(void) {
     mpr_span *span = mpr_span_begin("freed", 0, NULL);
     mpr_span_end(span);
     return span;
+}
+
+static void *freed_options(void) {
+    mpr_options *options = mpr_options_new();
+    mpr_options_free(options);
+    return options;
+}
+
+static void *freed_capture(void) {
+    mpr_capture *capture = mpr_capture_begin(1, trace);
+    mpr_capture_free(capture);
+    return capture;
 }
 
 static void judge(mpr_status status, int wanted, const char *what) {
