@@ -11,7 +11,7 @@ from platform_server import PlatformServer
 
 
 def groups_of(request):
-    """[(resource, {session of its items})] per ResourceSpans of a request, counted in the bytes and not by the reader."""
+    """[(resource, {session of its items})] per ResourceSpans of a request, counted in the bytes."""
     count = len(otlp.parts(request.body).get(1, []))
     items = request.spans if request.route == "traces" else request.logs
     groups = [(None, set()) for _ in range(count)]
@@ -42,10 +42,13 @@ def test_without_compression(platform):
 
 
 def test_own_headers_win(platform):
-    run(platform, """
+    run(
+        platform,
+        """
         init(headers={"Authorization": "own token", "X-Tenant": "t1", "content-type": "application/x-protobuf"})
         start(); Span().end(); write_log(); stop()
-    """)
+    """,
+    )
     for request in platform.of("traces", "logs"):
         assert request.headers["authorization"] == "own token" and request.headers["x-tenant"] == "t1"
     # They are for the intake alone.
@@ -55,9 +58,14 @@ def test_own_headers_win(platform):
 
 def test_endpoints_from_the_environment(platform):
     with PlatformServer() as other:
-        run(platform, "init(); start(); Span().end(); write_log(); stop()",
-            OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{other.url}/custom/traces", OTEL_EXPORTER_OTLP_ENDPOINT=f"{platform.url}/otlp/",
-            OTEL_EXPORTER_OTLP_HEADERS="X-One=a%20b,x-two=2", OTEL_EXPORTER_OTLP_COMPRESSION="none")
+        run(
+            platform,
+            "init(); start(); Span().end(); write_log(); stop()",
+            OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{other.url}/custom/traces",
+            OTEL_EXPORTER_OTLP_ENDPOINT=f"{platform.url}/otlp/",
+            OTEL_EXPORTER_OTLP_HEADERS="X-One=a%20b,x-two=2",
+            OTEL_EXPORTER_OTLP_COMPRESSION="none",
+        )
         assert [r.path for r in other.requests] == ["/custom/traces"]
         logs = [r for r in platform.requests if r.path == "/otlp/v1/logs"]
         assert len(logs) == 1 and logs[0].headers["x-one"] == "a b" and logs[0].headers["x-two"] == "2"
@@ -66,21 +74,28 @@ def test_endpoints_from_the_environment(platform):
 
 def test_endpoints_from_options_win(platform):
     with PlatformServer() as other:
-        run(platform, f"""
+        run(
+            platform,
+            f"""
             init(traces_endpoint="{other.url}/t", logs_endpoint="{other.url}/l")
             start(); Span().end(); write_log(); stop()
-        """, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{platform.url}/env")
+        """,
+            OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{platform.url}/env",
+        )
         assert sorted(r.path for r in other.requests) == ["/l", "/t"]
     assert [r.route for r in platform.requests] == ["start", "stop"]
 
 
 def test_many_requests_are_each_valid_alone(platform):
-    run(platform, """
+    run(
+        platform,
+        """
         init(batch_max_items=10)
         start()
         [Span(f"s{n}").end() for n in range(95)]
         flush()
-    """)
+    """,
+    )
     requests = platform.of("traces")
     assert len(requests) >= 10 and all(0 < len(r.spans) <= 10 for r in requests)
     assert sorted(s["name"] for s in platform.spans) == sorted(f"s{n}" for n in range(95))
@@ -90,8 +105,10 @@ def test_many_requests_are_each_valid_alone(platform):
 
 
 def test_one_resource_spans_per_session_and_resource(platform):
-    """The platform's intake lets the last span of a ResourceSpans decide the session type of all of them (contract c.2)."""
-    run(platform, """
+    """The platform's intake lets the last span of a ResourceSpans decide the type of all of them (contract c.2)."""
+    run(
+        platform,
+        """
         init(flush_interval_ms=60000, sample_ratio=1.0)
         Span("none").end()
         start(MANUAL)
@@ -101,11 +118,12 @@ def test_one_resource_spans_per_session_and_resource(platform):
         one, two = {"service.name": "one"}, {"service.name": "two"}
         spans = [otlp.span(id + "%018x" % (n + 1), f"exported {n}") for n in range(4) for id in ids]
         mixed = spans + [otlp.span("00112233" + "4" * 24, "no session")]
-        data = otlp.export_traces(*mixed, resource=one) + otlp.export_traces(*reversed(spans), resource=two, scope="more")
+        data = otlp.export_traces(*mixed, resource=one) + otlp.export_traces(*spans[::-1], resource=two, scope="more")
         out["export"] = export_traces(data)
         Span("own 2").end()
         flush()
-    """)
+    """,
+    )
     (request,) = platform.of("traces")
     groups = groups_of(request)
     assert all(len(sessions) == 1 for _, sessions in groups)
@@ -116,15 +134,18 @@ def test_one_resource_spans_per_session_and_resource(platform):
 
 
 def test_one_resource_logs_per_session_and_resource(platform):
-    run(platform, """
+    run(
+        platform,
+        """
         init(flush_interval_ms=60000)
         start(CONTINUOUS)
         write_log("own")
         ids = ["debdeb" + "0a0a0a0a" + "1" * 18, "cdbcdb" + "0a0a0a0a" + "1" * 18, trace_id()]
         logs = [otlp.log(id, f"exported {n}") for n in range(3) for id in ids]
-        out["export"] = export_logs(otlp.export_logs(*logs, otlp.log("", "no trace"), otlp.log("12" * 16, "no session")))
+        out["export"] = export_logs(otlp.export_logs(*logs, otlp.log("", "none"), otlp.log("12" * 16, "none")))
         flush()
-    """)
+    """,
+    )
     (request,) = platform.of("logs")
     groups = groups_of(request)
     assert all(len(sessions) == 1 for _, sessions in groups) and len(groups) == 4
@@ -133,7 +154,9 @@ def test_one_resource_logs_per_session_and_resource(platform):
 
 def test_two_sessions_in_one_batch(platform):
     """A stop and a start between two flushes: the spans of both wait in one queue."""
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         init(flush_interval_ms=60000)
         spans = []
         for kind in (MANUAL, CONTINUOUS, MANUAL):
@@ -143,7 +166,8 @@ def test_two_sessions_in_one_batch(platform):
         spans.append(Span("of none", parent=None))
         [s.end() for s in spans]
         flush()
-    """)
+    """,
+    )
     (request,) = platform.of("traces")
     assert len(groups_of(request)) == 3 and result.stats["exported"] == 3
 
@@ -152,11 +176,14 @@ def test_two_sessions_in_one_batch(platform):
 
 
 def test_resource(platform):
-    run(platform, """
+    run(
+        platform,
+        """
         init(service_name="shop", service_version="1.2.3", environment="staging",
              resource_attributes={"team": "a", "port": 80, "on": True, "service.name": "never"})
         start(); Span().end(); write_log(); stop()
-    """)
+    """,
+    )
     for item in (platform.spans[0], platform.logs[0]):
         resource = item["resource"]
         assert (resource["service.name"], resource["service.version"]) == ("shop", "1.2.3")
@@ -178,7 +205,9 @@ def jwt(**claims):
 
 def test_the_keys_workspace_and_project_stand_on_log_resources_alone(platform):
     """Live logs are placed by them (contract c.4); on spans the client's word would win over the intake's (c.2)."""
-    run(platform, """
+    run(
+        platform,
+        """
         init()
         start()
         span = Span()
@@ -190,7 +219,9 @@ def test_the_keys_workspace_and_project_stand_on_log_resources_alone(platform):
         write_log()
         export_logs(otlp.export_logs(otlp.log(trace_id()), resource={}))
         stop()
-    """, key=jwt(workspace="w1", project="p1", integration="i1", type="OTEL"))
+    """,
+        key=jwt(workspace="w1", project="p1", integration="i1", type="OTEL"),
+    )
     assert len(platform.logs) == 2
     for record in platform.logs:
         resource = record["resource"]
@@ -212,7 +243,9 @@ def test_a_key_of_the_wrong_type_is_warned_about(platform):
 
 
 def test_parents_kinds_times_and_status(platform):
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         init()
         start()
         before = time.time_ns()
@@ -225,12 +258,14 @@ def test_parents_kinds_times_and_status(platform):
         for span in spans + [root]:
             span.end()
         remote = mpr_span_context()
-        lib.mpr_traceparent_parse(("00-" + root.trace_id[:14] + "9" * 18 + "-" + "7" * 16 + "-01").encode(), ctypes.byref(remote))
+        parent = "00-" + root.trace_id[:14] + "9" * 18 + "-" + "7" * 16 + "-01"
+        lib.mpr_traceparent_parse(parent.encode(), ctypes.byref(remote))
         handle = lib.mpr_span_begin(b"remote child", 2, ctypes.byref(remote))
         lib.mpr_span_end(handle)
         out["ids"], out["times"] = [root.span_id] + [s.span_id for s in spans], [before, time.time_ns()]
         stop()
-    """)
+    """,
+    )
     spans = {s["name"]: s for s in platform.spans}
     root = spans["root"]
     assert root["parent_span_id"] == "" and root["kind"] == 2 and root["span_id"] == result["ids"][0]
@@ -240,14 +275,19 @@ def test_parents_kinds_times_and_status(platform):
         assert span["span_id"] == result["ids"][number + 1]
         assert result["times"][0] <= root["start"] <= span["start"] <= span["end"] <= root["end"] <= result["times"][1]
     assert [spans[f"kind {n}"]["status"] for n in range(5)] == [
-        {"code": 0, "message": ""}, {"code": 1, "message": ""}, {"code": 2, "message": "it broke"},
-        {"code": 0, "message": ""}, {"code": 1, "message": ""},
+        {"code": 0, "message": ""},
+        {"code": 1, "message": ""},
+        {"code": 2, "message": "it broke"},
+        {"code": 0, "message": ""},
+        {"code": 1, "message": ""},
     ]
     assert spans["remote child"]["parent_span_id"] == "7" * 16 and spans["remote child"]["trace_id"][14:] == "9" * 18
 
 
 def test_attributes_and_events(platform):
-    run(platform, """
+    run(
+        platform,
+        """
         init()
         start()
         span = Span(text="a", number=-5, big=2**62, ratio=0.25, yes=True, no=False)
@@ -255,7 +295,8 @@ def test_attributes_and_events(platform):
         span.event("e2")
         span.end()
         stop()
-    """)
+    """,
+    )
     (span,) = platform.spans
     assert span["attributes"] == {"text": "a", "number": -5, "big": 2**62, "ratio": 0.25, "yes": True, "no": False}
     assert [e["name"] for e in span["events"]] == ["e1", "e2"]
@@ -265,7 +306,9 @@ def test_attributes_and_events(platform):
 
 def test_the_last_value_of_a_key_wins(platform):
     """otlp.py raises for a key that comes twice. 300 values: more than the 128 attributes that SDKs keep of a span."""
-    run(platform, """
+    run(
+        platform,
+        """
         init()
         start()
         span = Span()
@@ -276,7 +319,8 @@ def test_the_last_value_of_a_key_wins(platform):
         twice = otlp.attributes(9, {"k": "first"}) + otlp.attributes(9, {"k": "last"})
         export_traces(otlp.export_traces(otlp.span(trace_id(), "exported", extra=twice)))
         stop()
-    """)
+    """,
+    )
     own, exported = platform.span("work"), platform.span("exported")
     assert own["attributes"] == {"n": 299, "after": "kept"}
     assert exported["attributes"] == {"k": "last"}
@@ -284,7 +328,9 @@ def test_the_last_value_of_a_key_wins(platform):
 
 def test_a_payload_and_an_exception_after_many_attributes_and_events(platform):
     """A span with much on it must not lose what it is recorded for."""
-    run(platform, """
+    run(
+        platform,
+        """
         init()
         start()
         span = Span()
@@ -295,7 +341,8 @@ def test_a_payload_and_an_exception_after_many_attributes_and_events(platform):
         span.exception("Oops", "it broke")
         span.end()
         stop()
-    """)
+    """,
+    )
     (span,) = platform.spans
     assert span["attributes"]["multiplayer.http.request.body"] == '{"a": 1}'
     assert span["attributes"]["exception.type"] == "Oops"
@@ -314,7 +361,9 @@ PAIRS = {
 
 
 def test_old_and_new_names_stand_side_by_side(platform):
-    run(platform, f"""
+    run(
+        platform,
+        f"""
         init()
         start()
         pairs = {PAIRS!r}
@@ -330,7 +379,8 @@ def test_old_and_new_names_stand_side_by_side(platform):
         span.set("http.request.method", "POST")
         span.end()
         stop()
-    """)
+    """,
+    )
     for name in ("new", "old", "exported new", "exported old"):
         attributes = platform.span(name)["attributes"]
         assert all(attributes[new] == attributes[old] for new, old in PAIRS.items()), name
@@ -341,9 +391,11 @@ STACK = "main (app.c:7)\\n frame at 0x7ffd2c3a1b40 in libx.so+0x1f\\n 0x000055d0
 
 
 def test_an_exception_stands_first_and_has_no_addresses(platform):
-    """The platform takes an issue's title from the first attribute with "message" in its name and its stack from the first
-    event; raw addresses make every crash a new issue (contract d.2)."""
-    run(platform, f"""
+    """The platform takes an issue's title from the first attribute with "message" in its name and its stack from the
+    first event; raw addresses make every crash a new issue (contract d.2)."""
+    run(
+        platform,
+        f"""
         init()
         start()
         span = Span()
@@ -356,10 +408,14 @@ def test_an_exception_stands_first_and_has_no_addresses(platform):
         span.end()
         lib.mpr_capture_exception(b"Alone", b"no span", None, None)
         stop()
-    """)
+    """,
+    )
     span = platform.span("work")
     keys = list(span["attributes"])
-    assert keys[:3] == ["exception.type", "exception.message", "exception.stacktrace"] and keys[3] == "messaging.message.id"
+    assert (
+        keys[:3] == ["exception.type", "exception.message", "exception.stacktrace"]
+        and keys[3] == "messaging.message.id"
+    )
     assert [e["name"] for e in span["events"]] == ["exception", "earlier"]
     assert span["attributes"]["exception.type"] == "std::out_of_range"
     for text in (span["attributes"], span["events"][0]["attributes"], span["status"]):
@@ -373,7 +429,9 @@ def test_an_exception_stands_first_and_has_no_addresses(platform):
 
 
 def test_an_exception_of_a_hosts_sdk_stands_first_too(platform):
-    run(platform, """
+    run(
+        platform,
+        """
         init()
         start()
         event = lambda name, attrs: otlp.field(11, otlp.fixed64(1, 1) + otlp.field(2, name) + otlp.attributes(3, attrs))
@@ -382,7 +440,8 @@ def test_an_exception_of_a_hosts_sdk_stands_first_too(platform):
         attrs = {"messaging.message.id": "m", "exception.message": "e"}
         export_traces(otlp.export_traces(otlp.span(trace_id(), attrs=attrs, extra=extra)))
         stop()
-    """)
+    """,
+    )
     (span,) = platform.spans
     assert list(span["attributes"])[0] == "exception.message"
     assert [e["name"] for e in span["events"]] == ["exception", "log"]
@@ -392,7 +451,9 @@ def test_an_exception_of_a_hosts_sdk_stands_first_too(platform):
 
 
 def test_own_logs(platform):
-    run(platform, """
+    run(
+        platform,
+        """
         init()
         start()
         span = Span()
@@ -403,7 +464,8 @@ def test_own_logs(platform):
         out["bad"] = [write_log("x", 0), write_log("x", 25), lib.mpr_log(9, b"caf\\xc3", 4, None, None)]
         span.end()
         stop()
-    """)
+    """,
+    )
     span = platform.spans[0]
     logs = {record["body"]: record for record in platform.logs}
     words = ["debug"] * 8 + ["info"] * 4 + ["warn"] * 4 + ["error"] * 8
@@ -416,7 +478,9 @@ def test_own_logs(platform):
 
 
 def test_logs_of_a_hosts_sdk(platform):
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         init()
         start(CONTINUOUS)
         id = out["id"] = trace_id()
@@ -428,7 +492,8 @@ def test_logs_of_a_hosts_sdk(platform):
             resource={"r": "1"}))
         export_logs(otlp.export_logs(otlp.log("debdeb" + "1" * 26, "of a manual session")))
         stop()
-    """)
+    """,
+    )
     assert all(record["time"] > 10**18 for record in platform.logs)
     assert all(isinstance(record["body"], str) for record in platform.logs)
     continuous = [r for r in platform.logs if r["trace_id"] == result["id"]]
@@ -445,7 +510,9 @@ def test_logs_of_a_hosts_sdk(platform):
 
 
 def test_what_belongs_to_no_session_is_counted_and_not_sent(platform):
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         init()
         start()
         none = "00112233" + "4" * 24
@@ -456,17 +523,21 @@ def test_what_belongs_to_no_session_is_counted_and_not_sent(platform):
             export_traces(b""), export_logs(b""),
         ]
         out["filtered"] = stats()["filtered"]
-        out["bad"] = [export_traces(b"\\xff\\xff\\xff"), export_logs(b"not protobuf"), name_of(lib.mpr_export_traces(None, 5))]
+        out["bad"] = [export_traces(b"\\xff\\xff\\xff"), export_logs(b"not protobuf"),
+                      name_of(lib.mpr_export_traces(None, 5))]
         out["short_id"] = export_traces(otlp.export_traces(otlp.span("debdeb")))
         stop()
-    """)
+    """,
+    )
     assert result["export"] == ["SKIPPED", "OK", "SKIPPED", "SKIPPED", "SKIPPED"] and result["filtered"] == 5
     assert result["bad"] == ["INVALID_ARGUMENT"] * 3 and result["short_id"] == "SKIPPED"
     assert [s["name"] for s in platform.spans] == ["kept"]
 
 
 def test_sampled_spans_of_no_session_are_sent(platform):
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         init(sample_ratio=1.0)
         root = Span("root")
         out["said"] = Span("child", parent=root).end() and root.set("a", "b")
@@ -474,7 +545,8 @@ def test_sampled_spans_of_no_session_are_sent(platform):
         root.end()
         flush()
         out["log"] = write_log()
-    """)
+    """,
+    )
     assert {s["name"] for s in platform.spans} == {"root", "child"}
     assert result["said"] == "OK" and result["body"] == "SKIPPED" and result["log"] == "SKIPPED"
     assert not platform.spans[0]["trace_id"].startswith(("debdeb", "cdbcdb")) and result.stats["exported"] == 2
@@ -482,14 +554,17 @@ def test_sampled_spans_of_no_session_are_sent(platform):
 
 @pytest.mark.parametrize("ratio,least,most", [(0, 0, 0), (0.25, 350, 650), (1, 2000, 2000)])
 def test_sample_ratio(platform, ratio, least, most):
-    result = run(platform, f"""
+    result = run(
+        platform,
+        f"""
         init(sample_ratio={ratio})
         for _ in range(2000):
             root = Span("root")
             # A child follows its parent.
             assert Span("child", parent=root).end().context.trace_flags == root.context.trace_flags
             root.end()
-    """)
+    """,
+    )
     roots = [s for s in platform.spans if s["name"] == "root"]
     assert least <= len(roots) <= most and len(platform.spans) == 2 * len(roots)
     assert result.stats["accepted"] == len(platform.spans)
@@ -513,13 +588,16 @@ SIZES = {
 @pytest.mark.parametrize("what", SIZES)
 def test_an_oversized_span_is_cut_and_says_so(platform, what):
     """The platform drops a span above 1,000,000 bytes whole (contract c.2)."""
-    result = run(platform, f"""
+    result = run(
+        platform,
+        f"""
         init()
         start()
         event = lambda attrs: otlp.field(11, otlp.field(2, "e") + otlp.attributes(3, attrs))
         out["export"], out["ms"] = timed(export_traces, otlp.export_traces(otlp.span(trace_id(), {SIZES[what]})))
         stop()
-    """)
+    """,
+    )
     assert result["export"] == "OK" and result.stats["exported"] == 1
     (request,) = platform.of("traces")
     (raw,) = [s for g in otlp.parts(request.body)[1] for scope in otlp.parts(g)[2] for s in otlp.parts(scope)[2]]
@@ -534,7 +612,9 @@ def test_an_oversized_span_is_cut_and_says_so(platform, what):
 
 
 def test_two_bodies_fit_into_a_span(platform):
-    run(platform, """
+    run(
+        platform,
+        """
         init(max_payload_bytes=900000)
         start()
         span = Span()
@@ -543,15 +623,23 @@ def test_two_bodies_fit_into_a_span(platform):
         span.body(MPR_PAYLOAD_HTTP_RESPONSE, b"Content-Type: application/json", body)
         span.end()
         flush(10000)
-    """)
+    """,
+    )
     (request,) = platform.of("traces")
     attributes = request.spans[0]["attributes"]
     assert len(request.body) < 1_000_000
     assert all(len(attributes[f"multiplayer.http.{part}.body"]) > 100_000 for part in ("request", "response"))
 
 
-@pytest.mark.parametrize("log", ["'x' * 2_000_000", "{'k': 'x' * 2_000_000}", "'b', attrs={'a': 'x' * 2_000_000}",
-                                 "'b', attrs={f'k{n}': 'x' * 1000 for n in range(1500)}"])
+@pytest.mark.parametrize(
+    "log",
+    [
+        "'x' * 2_000_000",
+        "{'k': 'x' * 2_000_000}",
+        "'b', attrs={'a': 'x' * 2_000_000}",
+        "'b', attrs={f'k{n}': 'x' * 1000 for n in range(1500)}",
+    ],
+)
 def test_an_oversized_log_is_cut(platform, log):
     result = run(platform, f"init(); start(); export_logs(otlp.export_logs(otlp.log(trace_id(), {log}))); stop()")
     (request,) = platform.of("logs")
@@ -561,11 +649,14 @@ def test_an_oversized_log_is_cut(platform, log):
 
 def test_a_span_of_very_many_attributes_costs_the_host_little(platform):
     """The hot path waits for nothing; work that grows with the square of the attributes would be such a wait."""
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         init()
         start()
         data = otlp.export_traces(otlp.span(trace_id(), attrs={f"k{n}": n for n in range(40_000)}))
         out["export"], out["ms"] = timed(export_traces, data)
         stop()
-    """)
+    """,
+    )
     assert result["export"] == "OK" and result["ms"] < 3000

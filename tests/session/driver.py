@@ -1,4 +1,4 @@
-"""Runs scenarios: snippets of Python that drive the library, each in a process of its own (the recorder is process-wide).
+"""Runs scenarios: snippets of Python that drive it, each in a process of its own (the recorder is process-wide).
 
     result = run(platform, '''
         init()
@@ -6,8 +6,8 @@
     ''')
     assert result["start"] == "OK"
 
-The snippet's helpers are in scenario.py. After every scenario is checked, here or there: nothing on stderr, no panic, the
-API key in no message and no log line, and accepted = exported + dropped + queued.
+The snippet's helpers are in scenario.py. After every scenario is checked, here or there: nothing on stderr, no panic,
+the API key in no message and no log line, and accepted = exported + dropped + queued.
 """
 
 import json

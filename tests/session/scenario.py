@@ -28,7 +28,7 @@ _speaking = threading.Lock()
 
 
 def name_of(status):
-    """"OK", "SKIPPED", "NETWORK": the status's name without what all names begin with."""
+    """ "OK", "SKIPPED", "NETWORK": the status's name without what all names begin with."""
     if status < 0:
         messages.append(message())
     return lib.mpr_status_name(status).decode().removeprefix("MPR_").removeprefix("ERR_")
@@ -125,6 +125,12 @@ def wait_until(condition, seconds=10):
 def logged(text):
     """The first line of the log callback with this text."""
     return next((line for line in list(log_lines) if text in line[1]), None)
+
+
+def pauses():
+    """The pauses between attempts so far, in ms, as the log callback tells them."""
+    lines = [text for _, text in list(log_lines) if "next try in " in text]
+    return [int(text.split("next try in ")[1].split(" ms")[0]) for text in lines]
 
 
 def trace_id():

@@ -33,7 +33,11 @@ START = {
     "too deep": (Answer(200, {}, b'{"a":' * 100_000), "REJECTED", "not JSON"),
     "not UTF-8": (Answer(200, {}, b'{"_id": "\xff"}'), "REJECTED", "not JSON"),
     "400": (refusal(400, "An error occurred."), "REJECTED", "HTTP 400): An error occurred."),
-    "401": (refusal(401, "Authorization failed"), "UNAUTHORIZED", "the API key was refused (HTTP 401): Authorization failed"),
+    "401": (
+        refusal(401, "Authorization failed"),
+        "UNAUTHORIZED",
+        "the API key was refused (HTTP 401): Authorization failed",
+    ),
     "401 without a word": (refusal(401, ""), "UNAUTHORIZED", "the API key was refused (HTTP 401)"),
     "403": (refusal(403), "UNAUTHORIZED", "the API key was refused (HTTP 403)"),
     "404": (Answer(404, body=b"Not found"), "REJECTED", "HTTP 404"),
@@ -43,7 +47,11 @@ START = {
     "502": (Answer(502, body=b"<html>nginx"), "NETWORK", "not available (HTTP 502)"),
     "503": (Answer(503), "NETWORK", "not available (HTTP 503)"),
     "504": (Answer(504), "NETWORK", "not available (HTTP 504)"),
-    "redirect": (Answer(302, {"Location": "/v0/radar/debug-sessions/start"}), "REJECTED", "redirects; set api_base_url"),
+    "redirect": (
+        Answer(302, {"Location": "/v0/radar/debug-sessions/start"}),
+        "REJECTED",
+        "redirects; set api_base_url",
+    ),
     "closes": (Answer(close=True), "NETWORK", "cannot be reached"),
     "resets": (Answer(reset=True), "NETWORK", "cannot be reached"),
     "not HTTP": (Answer(raw=b"SSH-2.0-OpenSSH_9.2\r\n"), "NETWORK", "cannot be reached"),
@@ -56,12 +64,15 @@ START = {
 def test_start(platform, name):
     answer, status, said = START[name]
     platform.on("start", answer)
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         init()
         out["start"], out["said"], out["info"], out["trace"] = start(), message(), info(), trace_id()
         # A failed start leaves a recorder that can start.
         out["again"] = start()
-    """)
+    """,
+    )
     assert result["start"] == status and said in result["said"], result["said"]
     assert "\n" not in result["said"] and len(result["said"]) < 600
     assert result["info"] == {"state": "stopped", "endedBy": "failed_start"}
@@ -75,10 +86,13 @@ def test_start(platform, name):
 def test_a_start_that_takes_too_long(platform, name):
     slow = {"hang": Answer(hang=True), "drip": Answer(json=GOOD, drip=0.2), "late": Answer(json=GOOD, delay=2)}[name]
     platform.on("start", slow)
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         init(timeout_ms=400)
         (out["start"], out["ms"]), out["said"], out["state"] = timed(start), message(), state()
-    """)
+    """,
+    )
     assert result["start"] == "TIMEOUT" and "no answer" in result["said"]
     assert 350 <= result["ms"] < 1000 and result["state"] == "stopped"
     assert len(platform.of("start")) == 1
@@ -96,11 +110,14 @@ def test_a_start_that_did_not_reach_the_server_is_repeated():
     with PlatformServer() as first:
         port = first.port
     with PlatformServer() as unused:
-        running = launch(unused, f"""
+        running = launch(
+            unused,
+            f"""
             init(api_base_url="http://127.0.0.1:{port}", timeout_ms=5000)
             tell("starting")
             out["start"] = start()
-        """)
+        """,
+        )
         running.wait_for("starting")
         # Two repeats within 400 ms: the server must be there before the last of them.
         with PlatformServer(port=port) as late:
@@ -150,13 +167,16 @@ def test_ends(platform, end):
     for answer, _ in ENDS.values():
         platform.on(end, answer)
     kind, call = ("CONTINUOUS", "stop") if end == "continuous_cancel" else ("MANUAL", end)
-    result = run(platform, f"""
+    result = run(
+        platform,
+        f"""
         init(timeout_ms=500)
         out["ends"] = []
         for _ in range({len(ENDS)}):
             assert start({kind}) == "OK", message()
             out["ends"].append([{call}(), state(), info()["endedBy"], trace_id()[:6] in ("debdeb", "cdbcdb")])
-    """)
+    """,
+    )
     for (name, (_, status)), found in zip(ENDS.items(), result["ends"]):
         assert found == [status, "stopped", call, False], name
 
@@ -183,12 +203,15 @@ def test_an_update_that_hangs_does_not_cost_the_stop(platform):
 
 def test_an_intake_that_hangs_does_not_cost_the_stop(platform):
     platform.always("traces", Answer(hang=True))
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         init(timeout_ms=1000)
         start()
         Span().end()
         (out["stop"], out["ms"]), out["shutdown_early"] = timed(stop), shutdown(100)
-    """)
+    """,
+    )
     assert (result["stop"], result["shutdown_early"]) == ("OK", "TIMEOUT") and result["ms"] < 1500
     assert len(platform.of("stop")) == 1
 
@@ -208,11 +231,14 @@ def test_save(platform, name):
     """The session goes on whatever happens to a save; nothing is called saved that cannot be found again."""
     answer, status = SAVES[name]
     platform.on("save", answer)
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         init()
         start(CONTINUOUS, {"tags": ["t"]})
         out["save"], out["info"] = save(), info()
-    """)
+    """,
+    )
     assert (result["save"], result["info"]["state"]) == (status, "started")
     assert "saved" not in result["info"]
     assert platform.of("update") == [], "a PATCH to an id that the platform cannot have given"
@@ -353,7 +379,9 @@ def test_recording_options_log_level(platform, level, kept):
 def test_recording_options_count_to_the_end_of_the_last_span(platform):
     """What the platform did not want is not wanted after the stop either, from spans that were open then."""
     platform.on("check", check_answer(traces=False, content=False))
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         init()
         check_remote()
         span = Span("open")
@@ -361,7 +389,8 @@ def test_recording_options_count_to_the_end_of_the_last_span(platform):
         out["body"] = span.body(MPR_PAYLOAD_HTTP_REQUEST, b"", b'{"a": 1}')
         span.end()
         flush()
-    """)
+    """,
+    )
     assert platform.spans == [] and result["body"] == "SKIPPED"
 
 

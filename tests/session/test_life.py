@@ -10,7 +10,9 @@ BOTH = pytest.mark.parametrize("kind", ["MANUAL", "CONTINUOUS"])
 
 
 def test_calls_in_the_wrong_state(platform):
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         out["before"] = [start(), stop(), save(), cancel(), check_remote(), flush(), shutdown(100)]
         init()
         out["stopped"] = [stop(), message(), save(), cancel(), state()]
@@ -21,11 +23,17 @@ def test_calls_in_the_wrong_state(platform):
         out["continuous"] = [start(MANUAL), save(), state()]
         cancel()
         out["after"] = [stop(), cancel()]
-    """)
+    """,
+    )
     off = "NOT_INITIALIZED"
     assert result["before"] == [off] * 6 + ["SKIPPED"]
-    assert result["stopped"] == ["INVALID_STATE", "mpr_stop: stop: no session is running", "INVALID_STATE",
-                                 "INVALID_STATE", "stopped"]
+    assert result["stopped"] == [
+        "INVALID_STATE",
+        "mpr_stop: stop: no session is running",
+        "INVALID_STATE",
+        "INVALID_STATE",
+        "stopped",
+    ]
     assert result["manual"][0::2] == ["INVALID_STATE"] * 2 + ["mpr_save: save: no continuous session is running"]
     assert "stop or cancel it first" in result["manual"][1] and result["manual"][5] == "started"
     assert result["continuous"] == ["INVALID_STATE", "OK", "started"]
@@ -40,7 +48,9 @@ def test_info_at_each_point(platform, kind, end):
     for route, gate in gates.items():
         document = {"_id": "ab12cd34", "shortId": "ab12cd34", "url": "http://x/1"}
         platform.on(route, Answer(json=document, gate=gate))
-    running = launch(platform, f"""
+    running = launch(
+        platform,
+        f"""
         out["none"] = name_of(lib.mpr_session_info(None, 0, None))
         init()
         out["stopped"] = info()
@@ -62,7 +72,8 @@ def test_info_at_each_point(platform, kind, end):
         out["ended"] = info()
         shutdown()
         out["off"] = name_of(lib.mpr_session_info(None, 0, None))
-    """)
+    """,
+    )
     running.wait_for("starting")
     gates["start"].set(), gates["continuous_start"].set()
     running.wait_for("ending")
@@ -73,7 +84,12 @@ def test_info_at_each_point(platform, kind, end):
     assert result["starting"] == {"state": "starting"}
     info = result["started"]
     assert {key: info[key] for key in ("state", "type", "id", "shortId", "name", "url")} == {
-        "state": "started", "type": kind, "id": "ab12cd34", "shortId": "ab12cd34", "name": "n", "url": "http://x/1"
+        "state": "started",
+        "type": kind,
+        "id": "ab12cd34",
+        "shortId": "ab12cd34",
+        "name": "n",
+        "url": "http://x/1",
     }
     assert info["counts"] == {"spans": 2, "logs": 1, "errors": 1}
     assert info["startedAt"].endswith("Z")
@@ -84,18 +100,26 @@ def test_info_at_each_point(platform, kind, end):
     assert result["ending"]["state"] == "ending"
     # What the last session was can still be read, with nothing of a limit that no longer counts.
     ended = result["ended"]
-    assert (ended["state"], ended["endedBy"], ended["id"], ended["counts"]) == ("stopped", end, "ab12cd34", info["counts"])
+    assert (ended["state"], ended["endedBy"], ended["id"], ended["counts"]) == (
+        "stopped",
+        end,
+        "ab12cd34",
+        info["counts"],
+    )
     assert not {"endsAt", "endsInMs"} & set(ended)
 
 
 def test_sixteen_threads_start_and_one_wins(platform):
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         init()
         out["starts"] = together(16, lambda n: start(n % 2))
         Span().end()
         out["stops"] = together(16, lambda n: stop() if n % 2 else cancel())
         out["state"] = state()
-    """)
+    """,
+    )
     for calls in (result["starts"], result["stops"]):
         assert sorted(set(calls)) == ["INVALID_STATE", "OK"] and calls.count("OK") == 1
     assert result["state"] == "stopped"
@@ -104,7 +128,9 @@ def test_sixteen_threads_start_and_one_wins(platform):
 
 
 def test_sixteen_threads_start_and_stop_again_and_again(platform):
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         init()
         def work(n):
             said = []
@@ -115,14 +141,17 @@ def test_sixteen_threads_start_and_stop_again_and_again(platform):
             return said
         out["said"] = sorted(set(sum(together(16, work), [])))
         out["state"] = state()
-    """)
+    """,
+    )
     assert set(result["said"]) <= {"OK", "INVALID_STATE"} and result["state"] == "stopped"
     starts, ends = platform.of("start", "continuous_start"), platform.of("stop", "cancel", "continuous_cancel")
     assert len(starts) == len(ends) and {r.id for r in ends} >= {id for id in platform.sessions if len(id) == 8}
 
 
 def test_a_new_session_has_new_ids_and_counts(platform):
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         init()
         out["infos"], out["ids"] = [], []
         for _ in range(2):
@@ -131,7 +160,8 @@ def test_a_new_session_has_new_ids_and_counts(platform):
             out["infos"].append(info())
             stop()
         out["outside"] = trace_id()
-    """)
+    """,
+    )
     first, second = result["infos"]
     assert first["id"] != second["id"] and second["counts"]["spans"] == 1
     assert [id[6:14] for id in result["ids"]] == [first["shortId"], second["shortId"]]
@@ -154,7 +184,9 @@ def test_what_was_recorded_is_delivered_before_the_end(platform, kind):
 
 
 def test_async_twins(platform):
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         init()
         def call(*arguments):
             done = later(*arguments)
@@ -166,16 +198,26 @@ def test_async_twins(platform):
             call(lib.mpr_check_remote_async, None), call(lib.mpr_stop_async, None),
         ]
         out["null"] = [lib.mpr_start_async(MANUAL, None, None, None), wait_until(lambda: state() == "started")]
-    """)
+    """,
+    )
     assert result["calls"] == [["OK", status, True] for status in ["OK"] * 5 + ["SKIPPED", "INVALID_STATE"]]
     assert result["null"] == [0, True]
     assert [r.route for r in platform.requests] == [
-        "continuous_start", "save", "continuous_cancel", "start", "cancel", "check", "start", "stop"
+        "continuous_start",
+        "save",
+        "continuous_cancel",
+        "start",
+        "cancel",
+        "check",
+        "start",
+        "stop",
     ]
 
 
 def test_an_async_call_that_is_wrong_itself_calls_nobody(platform):
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         early = later(lib.mpr_start_async, MANUAL, None)
         init()
         calls = [early, later(lib.mpr_start_async, 9, None), later(lib.mpr_start_async, MANUAL, {"x": 1})]
@@ -183,7 +225,8 @@ def test_an_async_call_that_is_wrong_itself_calls_nobody(platform):
         flush()
         shutdown()
         out["called"] = [call["calls"] for call in calls]
-    """)
+    """,
+    )
     assert result["accepted"] == ["NOT_INITIALIZED", "INVALID_ARGUMENT", "INVALID_ARGUMENT"]
     assert result["called"] == [0, 0, 0]
 
@@ -192,7 +235,9 @@ def test_async_calls_return_at_once_and_take_effect_in_order(platform):
     """An event loop that asks for a start and then for a stop wants a stopped recorder, not a session left running."""
     gate = threading.Event()
     platform.on("start", Answer(json={"_id": "a" * 24, "shortId": "0a1b2c3d"}, gate=gate))
-    running = launch(platform, """
+    running = launch(
+        platform,
+        """
         init()
         begin = time.monotonic()
         calls = [later(lib.mpr_start_async, MANUAL, None), later(lib.mpr_stop_async, None)]
@@ -200,7 +245,8 @@ def test_async_calls_return_at_once_and_take_effect_in_order(platform):
         tell("called")
         wait_until(lambda: all(call["calls"] for call in calls))
         out["done"], out["state"] = [call["status"] for call in calls], state()
-    """)
+    """,
+    )
     running.wait_for("called")
     gate.set()
     result = running.result()
@@ -209,7 +255,9 @@ def test_async_calls_return_at_once_and_take_effect_in_order(platform):
 
 
 def test_inside_a_callback_blocking_calls_are_refused_and_async_ones_work(platform):
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         init()
         second = {}
         def again():
@@ -219,13 +267,16 @@ def test_inside_a_callback_blocking_calls_are_refused_and_async_ones_work(platfo
         first = later(lib.mpr_stop_async, None, then=again)
         wait_until(lambda: state() == "started")
         out["first"] = first["then"]
-    """)
+    """,
+    )
     assert result["first"][0] == ["INVALID_STATE"] * 6
     assert [r.json.get("name") for r in platform.of("start")] == ["from the callback"]
 
 
 def test_a_shutdown_inside_a_callback_is_refused_and_changes_nothing(platform):
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         init()
         done = later(lib.mpr_start_async, MANUAL, None, then=lambda: timed(shutdown, 2000))
         wait_until(lambda: done["calls"])
@@ -235,7 +286,8 @@ def test_a_shutdown_inside_a_callback_is_refused_and_changes_nothing(platform):
         done = later(lib.mpr_cancel_async, then=lambda: timed(shutdown, 2000))
         wait_until(lambda: done["calls"])
         out["idle"], out["idle_state"] = done["then"], name_of(lib.mpr_session_info(None, 0, None))
-    """)
+    """,
+    )
     assert result["inside"][0] == "INVALID_STATE" and result["inside"][1] < 1000
     assert result["state"] == "started"
     assert result["idle"][0] == "INVALID_STATE" and result["idle_state"] == "BUFFER_TOO_SMALL"
@@ -246,13 +298,16 @@ def test_a_shutdown_inside_a_callback_is_refused_and_changes_nothing(platform):
 
 @BOTH
 def test_shutdown_ends_the_session(platform, kind):
-    result = run(platform, f"""
+    result = run(
+        platform,
+        f"""
         init(flush_interval_ms=60000)
         start({kind})
         Span("last").end()
         out["shutdown_first"] = shutdown()
         out["again"], out["id"] = shutdown(), trace_id()
-    """)
+    """,
+    )
     end = {"MANUAL": "stop", "CONTINUOUS": "continuous_cancel"}[kind]
     assert [r.route for r in platform.requests][1:] == ["traces", end]
     assert (result["shutdown_first"], result["again"]) == ("OK", "SKIPPED")
@@ -264,12 +319,15 @@ def test_shutdown_ends_the_session(platform, kind):
 def test_shutdown_with_an_intake_that_hangs_still_ends_the_session(platform, kind):
     """A continuous session has no end of its own at the platform (contract a.4: always cancel on shutdown)."""
     platform.always("traces", Answer(hang=True))
-    result = run(platform, f"""
+    result = run(
+        platform,
+        f"""
         init(timeout_ms=10000)
         start({kind})
         Span().end()
         out["first"], out["ms"] = timed(shutdown, 2000)
-    """)
+    """,
+    )
     assert len(platform.of("stop", "continuous_cancel")) == 1
     assert result["first"] == "TIMEOUT" and result["ms"] <= 2100
     assert result.stats["dropped_shutdown"] == 1
@@ -281,7 +339,9 @@ def test_an_end_behind_a_call_that_hangs(platform, what, end, most):
     """What is under way may have some of the end's time, but not all of it."""
     platform.always("check" if what == "check" else "save", Answer(hang=True))
     hanging = {"auto-save": "error_span", "save": "save", "check": "check_remote"}[what]
-    running = launch(platform, f"""
+    running = launch(
+        platform,
+        f"""
         init(timeout_ms=2000)
         start(CONTINUOUS)
         thread = threading.Thread(target={hanging})
@@ -291,7 +351,8 @@ def test_an_end_behind_a_call_that_hangs(platform, what, end, most):
         out["end"] = {end}
         out["ms"], out["id"] = (time.monotonic() - begin) * 1000, trace_id()
         thread.join()
-    """)
+    """,
+    )
     platform.wait_for(lambda: platform.of("save", "check"))
     running.go()
     result = running.result()
@@ -301,14 +362,17 @@ def test_an_end_behind_a_call_that_hangs(platform, what, end, most):
 
 def test_a_check_that_hangs_holds_no_start_up(platform):
     platform.on("check", Answer(hang=True))
-    running = launch(platform, """
+    running = launch(
+        platform,
+        """
         init(timeout_ms=2000)
         thread = threading.Thread(target=check_remote)
         thread.start()
         pause()
         out["start"], out["ms"] = timed(start)
         thread.join()
-    """)
+    """,
+    )
     platform.wait_for_requests("check")
     running.go()
     result = running.result()
@@ -317,12 +381,15 @@ def test_a_check_that_hangs_holds_no_start_up(platform):
 
 def test_shutdown_when_the_session_api_hangs(platform):
     platform.always("stop", Answer(hang=True))
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         init(timeout_ms=10000, flush_interval_ms=60000)
         start()
         Span("last").end()
         out["first"], out["ms"] = timed(shutdown, 1000)
-    """)
+    """,
+    )
     assert result["first"] == "TIMEOUT" and result["ms"] <= 1100
     assert platform.span("last") and result.stats["exported"] == 1
 
@@ -335,7 +402,9 @@ def test_shutdown_when_the_platform_refuses_the_end(platform):
 
 def test_shutdown_during_a_start_that_hangs(platform):
     platform.on("start", Answer(hang=True))
-    running = launch(platform, """
+    running = launch(
+        platform,
+        """
         init(timeout_ms=10000)
         said = []
         thread = threading.Thread(target=lambda: said.append([start(), message()]))
@@ -347,7 +416,8 @@ def test_shutdown_during_a_start_that_hangs(platform):
         thread.join(2)
         out["start"], out["async"] = said, [call["status"], call["calls"]]
         wait_until(lambda: not worker_threads())
-    """)
+    """,
+    )
     running.wait_for("starting")
     platform.wait_for_requests("start")
     running.go()
@@ -365,7 +435,9 @@ def test_a_start_that_ends_just_before_the_shutdown_is_undone(platform):
     gate = threading.Event()
     platform.on("start", Answer(json={"_id": "a" * 24, "shortId": "0a1b2c3d"}, gate=gate))
     platform.always("traces", Answer(hang=True))
-    running = launch(platform, """
+    running = launch(
+        platform,
+        """
         init(timeout_ms=10000, sample_ratio=1.0)
         Span("outside").end()
         call = later(lib.mpr_start_async, MANUAL, None)
@@ -375,7 +447,8 @@ def test_a_start_that_ends_just_before_the_shutdown_is_undone(platform):
         out["first"], out["ms"] = timed(shutdown, 2000)
         out["id"], out["status"] = trace_id(), call["status"]
         wait_until(lambda: trace_id()[:6] != "debdeb")
-    """)
+    """,
+    )
     running.wait_for("starting")
     platform.wait_for_requests("start")
     running.go()
@@ -388,14 +461,17 @@ def test_a_start_that_ends_just_before_the_shutdown_is_undone(platform):
 
 
 def test_init_after_shutdown(platform):
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         out["rounds"] = []
         for n in range(3):
             out["rounds"].append([init(), init(), start(MANUAL, {"name": str(n)}), info()["counts"]["spans"]])
             Span(str(n)).end()
             shutdown()
             out["rounds"][-1] += [wait_until(lambda: not worker_threads()), stats()["exported"]]
-    """)
+    """,
+    )
     assert result["rounds"] == [["OK", "ALREADY_INITIALIZED", "OK", 0, True, 1]] * 3
     assert [r.json["name"] for r in platform.of("start")] == ["0", "1", "2"] and len(platform.of("stop")) == 3
 
@@ -406,7 +482,9 @@ def test_shutdown_from_many_threads(platform):
 
 
 def test_before_init_and_after_shutdown_nothing_breaks(platform):
-    result = run(platform, """
+    result = run(
+        platform,
+        """
         def use():
             span = Span("off")
             said = [span.set("a", "b"), span.exception(), span.body(1, b"", b"{}"), write_log(), span.event("e")]
@@ -419,6 +497,7 @@ def test_before_init_and_after_shutdown_nothing_breaks(platform):
         shutdown()
         out["after"] = use()
         out["threads"] = worker_threads()
-    """)
+    """,
+    )
     assert result["before"] == result["after"] == ["SKIPPED"] * 7 + [100]
     assert platform.requests == [] and result["threads"] == []

@@ -36,13 +36,16 @@ def assert_rest_headers(requests):
 
 
 def test_manual_session(platform):
-    result = run(platform, f"""
+    result = run(
+        platform,
+        f"""
         init(service_name="shop", service_version="1.2")
         out["start"] = start(MANUAL, {DETAILS!r})
         out["info"] = info()
         out["trace"] = trace_id()
         out["stop"] = stop({{"sessionAttributes": {{"result": "paid"}}, "comment": "done"}})
-    """)
+    """,
+    )
     assert (result["start"], result["stop"]) == ("OK", "OK")
     start, stop = platform.requests
     assert (start.method, start.path) == ("POST", "/v0/radar/debug-sessions/start")
@@ -76,12 +79,15 @@ def test_a_session_without_a_name_gets_one(platform):
 
 
 def test_other_details_at_the_stop_go_into_an_update_before_it(platform):
-    run(platform, """
+    run(
+        platform,
+        """
         init()
         start(MANUAL, {"resourceAttributes": {"region": "eu", "zone": "a"}})
         stop({"name": "new", "tags": ["x"], "resourceAttributes": {"zone": "b"}, "sessionAttributes": {"k": "v"},
               "userAttributes": {"id": "9"}, "shortId": "0a1b2c3d"})
-    """)
+    """,
+    )
     start, update, stop = platform.requests
     assert (update.method, update.path) == ("PATCH", f"/v0/radar/debug-sessions/{start.id or stop.id}")
     body = update.json
@@ -98,19 +104,26 @@ def test_cancel_of_a_manual_session(platform):
     result = run(platform, "init(); start(); out['id'] = info()['id']; out['cancel'] = cancel()")
     _, cancel = platform.requests
     assert result["cancel"] == "OK"
-    assert (cancel.method, cancel.path, cancel.body) == ("DELETE", f"/v0/radar/debug-sessions/{result['id']}/cancel", b"")
+    assert (cancel.method, cancel.path, cancel.body) == (
+        "DELETE",
+        f"/v0/radar/debug-sessions/{result['id']}/cancel",
+        b"",
+    )
     assert_rest_headers(platform.requests)
 
 
 def test_continuous_session(platform):
-    result = run(platform, f"""
+    result = run(
+        platform,
+        f"""
         init()
         out["start"] = start(CONTINUOUS, {DETAILS!r})
         out["info"], out["trace"] = info(), trace_id()
         out["save"] = save({{"name": "saved", "sessionAttributes": {{"cart": 8}}, "tags": ["late"]}})
         out["saved"] = info()["saved"]
         out["cancel"] = cancel()
-    """)
+    """,
+    )
     assert [result[call] for call in ("start", "save", "cancel")] == ["OK"] * 3
     start, save, patch, cancel = platform.requests
     assert (start.method, start.path) == ("POST", "/v0/radar/continuous-debug-sessions/start")
@@ -133,7 +146,11 @@ def test_continuous_session(platform):
     assert f'"userAttributes":{USER_TEXT}'.encode() in patch.body
     assert patch.json["tags"] == [{"value": "late"}]
     assert (result["saved"]["id"], result["saved"]["url"]) == (saved["_id"], saved["url"])
-    assert (cancel.method, cancel.path, cancel.body) == ("DELETE", f"/v0/radar/continuous-debug-sessions/{short}/cancel", b"")
+    assert (cancel.method, cancel.path, cancel.body) == (
+        "DELETE",
+        f"/v0/radar/continuous-debug-sessions/{short}/cancel",
+        b"",
+    )
     assert_rest_headers(platform.requests)
 
 
@@ -145,27 +162,38 @@ def test_a_save_without_tags_or_user_needs_no_update(platform):
 
 def test_a_save_keeps_the_type_and_the_order_of_the_user(platform):
     """One person is one end user only as long as the attributes are written alike (contract a.5)."""
-    run(platform, """
+    run(
+        platform,
+        """
         init()
         start(CONTINUOUS, {"userAttributes": {"type": "API_CLIENT", "userName": "ann"}})
         save({"userAttributes": {"id": "7"}})
-    """)
+    """,
+    )
     assert platform.of("update")[0].body == b'{"userAttributes":{"type":"API_CLIENT","id":"7","userName":"ann"}}'
 
 
 def test_remote_check(platform):
-    run(platform, """
+    run(
+        platform,
+        """
         init()
         check_remote({"name": "n", "tags": ["t"], "comment": "c",
                       "sessionAttributes": {"n": 1, "f": 1.5, "b": True, "o": {"k": [1]}, "t": "text"},
                       "resourceAttributes": {"port": 8080}, "userAttributes": {"id": "7"}})
-    """)
+    """,
+    )
     (check,) = platform.requests
     assert (check.method, check.path) == ("POST", "/v0/radar/remote-session-recording/check")
     # The conditions there compare text: every value is text. Name and tags are refused there.
     assert set(check.json) == {"sessionAttributes", "resourceAttributes", "userAttributes"}
     assert check.json["sessionAttributes"] == {
-        "n": "1", "f": "1.5", "b": "true", "o": '{"k":[1]}', "t": "text", "comment": "c"
+        "n": "1",
+        "f": "1.5",
+        "b": "true",
+        "o": '{"k":[1]}',
+        "t": "text",
+        "comment": "c",
     }
     assert all(isinstance(value, str) for part in check.json.values() for value in part.values())
     assert check.json["resourceAttributes"]["port"] == "8080"
@@ -206,14 +234,17 @@ REFUSED = {
 
 
 def test_wrong_details_are_refused_before_anything_is_sent(platform):
-    result = run(platform, f"""
+    result = run(
+        platform,
+        f"""
         init()
         out["said"] = []
         for text in {list(REFUSED)!r}:
             out["said"].append([start(MANUAL, text), message(), state()])
         out["not_text"] = start(MANUAL, b'{{"name": "\\xff"}}')
         out["kind"] = [start(7), start(-1)]
-    """)
+    """,
+    )
     for (status, message, state), (text, part) in zip(result["said"], REFUSED.items()):
         assert (status, state) == ("INVALID_ARGUMENT", "stopped"), text
         assert message.startswith("mpr_start: session_json: ") and part in message, (text, message)
@@ -228,21 +259,28 @@ def test_bad_details_of_a_stop_leave_the_session_running(platform):
 
 
 def test_null_is_as_if_not_given(platform):
-    run(platform, """
+    run(
+        platform,
+        """
         init()
         start(MANUAL, {"name": None, "tags": None, "sessionAttributes": None, "userAttributes": None, "comment": None,
                        "resourceAttributes": {"a": None, "b": 1}, "shortId": None})
-    """)
+    """,
+    )
     body = platform.of("start")[0].json
     assert set(body) == {"name", "resourceAttributes"} and body["name"]
     assert body["resourceAttributes"]["b"] == 1 and no_nulls(body)
 
 
 def test_odd_texts_arrive_as_they_are(platform):
-    run(platform, """
+    run(
+        platform,
+        """
         init()
-        start(MANUAL, {"name": "naïve \\u2028 \\U0001f600 \\" \\\\ </script>", "sessionAttributes": {"a.b": {"c": [1, "x"]}}})
-    """)
+        start(MANUAL, {"name": "naïve \\u2028 \\U0001f600 \\" \\\\ </script>",
+                       "sessionAttributes": {"a.b": {"c": [1, "x"]}}})
+    """,
+    )
     body = platform.of("start")[0].json
     assert body["name"] == 'naïve \u2028 \U0001f600 " \\ </script>'
     assert body["sessionAttributes"] == {"a.b": {"c": [1, "x"]}}
@@ -303,7 +341,9 @@ def test_b8_a_continuous_start_uses_the_answers_short_id(platform):
 
 @BOTH
 def test_b9_b20_b26_every_root_span_of_a_session_carries_it(platform, kind):
-    result = run(platform, f"""
+    result = run(
+        platform,
+        f"""
         init()
         start({kind})
         out["short"] = info()["shortId"]
@@ -312,7 +352,8 @@ def test_b9_b20_b26_every_root_span_of_a_session_carries_it(platform, kind):
         out["ids"], out["child"] = [s.trace_id for s in spans], child.trace_id
         out["flags"] = [s.context.trace_flags for s in spans]
         stop()
-    """)
+    """,
+    )
     prefix = {"MANUAL": "debdeb", "CONTINUOUS": "cdbcdb"}[kind] + result["short"]
     assert all(id.startswith(prefix) for id in result["ids"]) and len(set(result["ids"])) == 50
     assert result["child"] == result["ids"][0]
@@ -363,7 +404,10 @@ def test_b18_a_continuous_session_sends_its_tags_only_to_what_was_saved(platform
 
 @pytest.mark.parametrize("tags", [None, [], [{"value": "a"}], ["a"], {"a": "b"}])
 def test_b19_whatever_stands_in_the_answers_tags_the_start_succeeds(platform, tags):
-    platform.on("start", Answer(json={"_id": "a" * 24, "shortId": "0a1b2c3d", "tags": tags, "userAttributes": None, "url": None}))
+    platform.on(
+        "start",
+        Answer(json={"_id": "a" * 24, "shortId": "0a1b2c3d", "tags": tags, "userAttributes": None, "url": None}),
+    )
     result = run(platform, "init(); out['start'] = start(MANUAL, {'tags': ['a']}); out['info'] = info()")
     assert result["start"] == "OK" and "url" not in result["info"]
 
@@ -381,7 +425,9 @@ def test_b22_the_intake_gets_the_raw_key(platform):
 
 @BOTH
 def test_b24_bodies_are_masked_in_every_kind_of_session(platform, kind):
-    run(platform, f"""
+    run(
+        platform,
+        f"""
         init()
         start({kind})
         span = Span("s")
@@ -389,7 +435,8 @@ def test_b24_bodies_are_masked_in_every_kind_of_session(platform, kind):
                   b'{{"PassWord": "hunter2", "user": "ann"}}')
         span.end()
         stop()
-    """)
+    """,
+    )
     attributes = platform.span("s")["attributes"]
     assert "hunter2" not in str(attributes) and "abcdef" not in str(attributes)
     assert json.loads(attributes["multiplayer.http.request.body"])["user"] == "ann"
@@ -418,13 +465,16 @@ def test_b30_logs_of_a_continuous_session_carry_its_id(platform):
 def test_a_password_in_the_base_url_is_in_no_message(platform):
     platform.on("start", Answer(409), Answer(close=True))
     url = platform.url.replace("://", "://user:pass-77ab@")
-    result = run(platform, f"""
+    result = run(
+        platform,
+        f"""
         try:
             out["init"] = init(api_base_url="{url}", traces_endpoint="{url}/v1/traces")
             out["start"] = [start() for _ in range(3)]
         except AssertionError:
             pass  # an address that is refused
-    """)
+    """,
+    )
     assert "pass-77ab" not in str(result.messages) + str(result.log)
 
 
