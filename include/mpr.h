@@ -16,9 +16,10 @@
  *   Start the local recorder (mpr-local) and set what it prints, then:
  *
  *     #include <mpr.h>
+ *     #include <stdio.h>
  *     int main(void) {
  *         if (mpr_init(NULL) != MPR_OK) return 1;
- *         mpr_start(MPR_SESSION_MANUAL, "{\"name\": \"first\"}");
+ *         if (mpr_start(MPR_SESSION_MANUAL, "{\"name\": \"first\"}") != MPR_OK) puts(mpr_last_error());
  *         mpr_span *span = mpr_span_begin("GET /cart", MPR_SPAN_KIND_SERVER, NULL);
  *         const char headers[] = "Content-Type: application/json\r\nAuthorization: Bearer abc";
  *         const char body[] = "{\"user\": \"ann\", \"password\": \"secret\"}";
@@ -50,6 +51,11 @@
  *   network or disk. One thread of the library (mpr-worker) does all I/O; it starts when something first needs it, with
  *   all signals blocked. No function is async-signal-safe.
  *
+ * CALLBACKS
+ *   A callback may call anything here, with these exceptions: from the log callback mpr_init() and mpr_shutdown(), and on the
+ *   library's worker thread (where done callbacks and much of the log run) every call that waits, are refused with
+ *   MPR_ERR_INVALID_STATE. A callback must not throw, longjmp or end the thread. No lock of the library is held while it runs.
+ *
  * FORK
  *   After fork() the child records on with ids of its own and an empty queue (what the parent had queued, the parent
  *   delivers), and gets a worker thread when it first needs one. The running session goes on in the child; its end is
@@ -62,6 +68,11 @@
  * SECRETS
  *   Headers, bodies, log and exception texts are masked before they leave, by default and on every kind of session. What
  *   the masking does not understand is replaced by a note of its type and size. API keys appear in no message.
+ *
+ * LIMITS
+ *   The platform drops a span above 1,000,000 bytes, so larger ones are cut here: the longest texts first (attribute
+ *   "<key>.truncated"), then whole attributes and events, counted in the span. A span keeps 4,096 attributes and 10,000 events,
+ *   a body max_payload_bytes; what is queued is bounded by queue_max_bytes, and what finds no room is counted.
  *
  * ABI
  *   Functions and numbers are only ever added. A program compiled against this header runs with every later library of
@@ -96,10 +107,10 @@
 // The platform refused the API key (HTTP 401 or 403).
 #define MPR_ERR_UNAUTHORIZED -5
 
-// The platform understood the request and refused it, or answered what cannot be understood.
+// The platform refused the request or failed on it (any other 4xx, 500), or answered what cannot be understood.
 #define MPR_ERR_REJECTED -6
 
-// The platform cannot be reached, or its gateway answered 502, 503 or 504.
+// The platform cannot be reached or is not ready (429, 502, 503, 504).
 #define MPR_ERR_NETWORK -7
 
 // The time allowed was over before the answer came.
@@ -263,18 +274,19 @@ typedef mpr_status (*mpr_mask_fn)(const char *content_type,
                                   void *user_data);
 
 // Makes the trace id of a root span that the library begins: 16 bytes to `out`, result MPR_OK. While a session runs the
-// library writes the session into the first seven of them. Any other result: the library makes the id. Since 0.1.
+// library writes the session into the first seven of them. Any other result, or 16 zeros: the library makes the id.
+// Since 0.1.
 typedef mpr_status (*mpr_trace_id_fn)(uint8_t *out, void *user_data);
 
 // Gives the short id of a session whose server answers without one: 8 lower-case hex digits and a NUL to `out` (9
 // bytes), result MPR_OK. The Multiplayer platform and the local recorder always answer with one. Since 0.1.
 typedef mpr_status (*mpr_short_id_fn)(char *out, void *user_data);
 
-// Decides about a root span outside a session that the library begins: MPR_DROP or MPR_RECORD_AND_SAMPLE. `trace_id`
+// Decides about a root span outside a session that the library begins: MPR_RECORD_AND_SAMPLE, or any other number for no. `trace_id`
 // has 16 bytes; `ratio` is the option sample_ratio. Since 0.1.
 typedef int32_t (*mpr_sampler_fn)(const uint8_t *trace_id, double ratio, void *user_data);
 
-// Where everything recorded is. Set struct_size to sizeof(mpr_stats) before the call; the library writes no further,
+// Where everything recorded is. Set struct_size to sizeof(mpr_stats) (at least 16) before the call; the library writes no further,
 // so that later versions can add members at the end. At every moment
 // accepted = exported + dropped_queue_full + dropped_rejected + dropped_too_large + dropped_shutdown +
 // dropped_internal + queued. Since 0.1.
@@ -373,8 +385,8 @@ const char *mpr_last_error(void);
 
 /* ---- Options ---- */
 
-// New options with nothing set. What is set wins; what is not falls back to its environment variable, then to its default. Belongs to the
-// caller until mpr_init() takes it or mpr_options_free() frees it. NULL only when memory for handles is used up.
+// New options with nothing set. What is set wins; what is not falls back to its environment variable, then to its default (an empty
+// variable counts as not set). Belongs to the caller until mpr_init() takes it or mpr_options_free() frees it. NULL only when memory for handles is used up.
 // Since 0.1.
 struct mpr_options *mpr_options_new(void);
 
@@ -857,7 +869,8 @@ mpr_status mpr_start(int32_t session_type,
 // Ends the session. What was recorded before the call is delivered first. A manual session is closed, with
 // `session_json` (NULL, or as for mpr_start()) added to it; keys of sessionAttributes that mpr_start() gave keep their
 // first value. A continuous one is ended, and what was saved of it stays. Blocks, timeout_ms at most. Stopped
-// afterwards, whatever it returns. Returns as mpr_start(); MPR_ERR_INVALID_STATE when no session runs. Since 0.1.
+// afterwards, whatever it returns. Returns as mpr_start(); MPR_OK also when the platform has ended the session already
+// (404), MPR_ERR_INVALID_STATE when no session runs. Since 0.1.
 mpr_status mpr_stop(const char *session_json);
 
 // Keeps the last two minutes of the continuous session that runs, as a session of their own; it goes on running. What
@@ -873,14 +886,16 @@ mpr_status mpr_cancel(void);
 // Asks the platform whether to record now, and starts a session of the kind that it wants. Call it now and then, with
 // the attributes that its conditions look at in `session_json` (NULL, or as for mpr_start()). The platform has no answer
 // that means stop, so a session that runs goes on. Blocks, timeout_ms at most. Returns MPR_OK (a session was started),
-// MPR_SKIPPED (nothing to do), else as mpr_start(). Since 0.1.
+// MPR_SKIPPED (nothing to do; also for HTTP 500, the platform's answer to a condition on an attribute that was not sent),
+// else as mpr_start(). Since 0.1.
 mpr_status mpr_check_remote(const char *session_json);
 
 // Writes the session's state as a JSON object, NUL-terminated: state ("stopped", "starting", "started", "ending"), and
 // of the session that runs, or ran last, type, id, shortId, name, url, startedAt, counts {spans, logs, errors}; while a
 // manual one runs endsAt and endsInMs (the platform's limit) and part (of a recording that was rolled over); saved
 // {id, url, at} after a save; endedBy ("stop", "cancel", "platform_limit", "shutdown", "failed_start"). The size that is needed, with the NUL, goes to `*needed`
-// (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_NOT_INITIALIZED, MPR_ERR_POISONED. Since 0.1.
+// (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT (NULL with a capacity),
+// MPR_ERR_NOT_INITIALIZED, MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_session_info(char *json,
                             size_t capacity,
                             size_t *needed);
@@ -976,7 +991,7 @@ mpr_status mpr_capture_end(struct mpr_capture *capture,
 void mpr_capture_free(struct mpr_capture *capture);
 
 // Masks a body by the rules of mpr_init(), or by the default ones before it: what mpr_capture_payload() would send,
-// uncut. `content_type` may be NULL (it is guessed). Writes the masked text to `out` with no NUL, and its length to
+// uncut. `content_type` may be NULL (it is guessed); `in` may be any bytes, and what is not text becomes a note. Writes the masked text to `out` with no NUL, and its length to
 // `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT. Since 0.1.
 mpr_status mpr_mask(const char *content_type,
                     const uint8_t *in,
@@ -995,7 +1010,7 @@ struct mpr_span *mpr_span_begin(const char *name,
                                 int32_t kind,
                                 const struct mpr_span_context *parent);
 
-// Sets an attribute; a second value for a key replaces the first. Secrets in the text are masked. Returns MPR_OK,
+// Sets an attribute; a second value for a key (1 to 4096 bytes) replaces the first. Secrets in the text are masked. Returns MPR_OK,
 // MPR_SKIPPED (not recorded), MPR_ERR_INVALID_ARGUMENT, MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_span_set_string(struct mpr_span *span,
                                const char *key,
@@ -1087,14 +1102,16 @@ mpr_status mpr_log(int32_t severity_number,
 /* ---- OTLP in, for hosts with an OpenTelemetry SDK in any language ---- */
 
 // Takes the protobuf bytes of an ExportTraceServiceRequest. What belongs to a session (by its trace ids) is kept and
-// delivered with the library's own spans; the rest is the host's other exporter's. Copies; never waits for the network.
+// delivered with the library's own spans; the rest is the host's other exporter's. Its attributes, exception and status
+// texts are masked; attributes under `multiplayer.` are taken for what mpr_capture_payload() made, and stay as they are.
+// Copies; never waits for the network.
 // Returns MPR_OK, MPR_SKIPPED (recording is off, or nothing in it belongs to a session), MPR_ERR_INVALID_ARGUMENT (not
 // such a request), MPR_ERR_QUEUE_FULL (part of it was refused and counted). Since 0.1.
 mpr_status mpr_export_traces(const uint8_t *otlp_request,
                              size_t len);
 
 // Takes the protobuf bytes of an ExportLogsServiceRequest, as mpr_export_traces() takes traces. Logs belong to a session
-// by their trace id. Since 0.1.
+// by their trace id; their bodies and attributes are masked. Since 0.1.
 mpr_status mpr_export_logs(const uint8_t *otlp_request,
                            size_t len);
 

@@ -7,9 +7,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwapOption, Guard};
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use prost::Message;
 use serde_json::{Map, Value};
 
 use crate::capture::{self, CaptureOutcome};
@@ -18,7 +15,7 @@ use crate::http::Http;
 use crate::intake::Intake;
 use crate::logs::Logger;
 use crate::mask;
-use crate::pipeline::otlp::{adapt_log_resource, session_of, Envelope};
+use crate::otlp_in;
 use crate::pipeline::{Counts, Pipeline, Queue};
 use crate::process::log::{self, Level};
 use crate::process::worker::{turned_off, Worker};
@@ -362,67 +359,35 @@ impl Recorder {
 
     /// Masks the attributes of an event or a log.
     pub fn mask_object(&self, object: Map<String, Value>) -> Map<String, Value> {
-        let text = Value::Object(object).to_string();
-        let masked = mask::mask_body(&self.config.capture.rules, Some("application/json"), text.as_bytes());
         // What comes out of valid JSON is valid JSON; were it not, nothing would be kept of it.
-        serde_json::from_str(&masked.text).unwrap_or_default()
+        serde_json::from_str(&self.mask_json(&Value::Object(object))).unwrap_or_default()
     }
 
-    /// Takes an ExportTraceServiceRequest of a host's SDK. Spans outside sessions are the host's other exporter's;
-    /// MPR_SKIPPED when all are.
+    /// Masks a JSON value, as text.
+    pub fn mask_json(&self, value: &Value) -> String {
+        let text = value.to_string();
+        mask::mask_body(&self.config.capture.rules, Some("application/json"), text.as_bytes()).text
+    }
+
+    /// Takes an ExportTraceServiceRequest of a host's SDK; see [`otlp_in`].
     ///
     /// # Errors
     /// MPR_ERR_INVALID_ARGUMENT when the bytes are not such a request, MPR_ERR_QUEUE_FULL.
     pub fn export_traces(&self, request: &[u8]) -> Result<mpr_status> {
-        let request =
-            ExportTraceServiceRequest::decode(request).map_err(|e| not_otlp("ExportTraceServiceRequest", &e))?;
-        let (mut any, mut full) = (false, Ok(MPR_OK));
-        for resource_spans in request.resource_spans {
-            let resource = resource_spans.resource.unwrap_or_default();
-            for scope_spans in resource_spans.scope_spans {
-                let scope = scope_spans.scope.unwrap_or_default();
-                let envelope =
-                    Arc::new(Envelope::new(&resource, &resource_spans.schema_url, &scope, &scope_spans.schema_url));
-                for span in scope_spans.spans {
-                    if session_of(&span.trace_id).kind() == Kind::None {
-                        self.intake.filter_one();
-                        continue;
-                    }
-                    match self.intake.span(span, Arc::clone(&envelope)) {
-                        Ok(status) => any |= status == MPR_OK,
-                        Err(e) => full = Err(e),
-                    }
-                }
-            }
-        }
-        full.map(|_| if any { MPR_OK } else { MPR_SKIPPED })
+        otlp_in::traces(self, request)
     }
 
-    /// Takes an ExportLogsServiceRequest, as [`Recorder::export_traces`] takes spans.
+    /// Takes an ExportLogsServiceRequest of a host's SDK; see [`otlp_in`].
     ///
     /// # Errors
     /// MPR_ERR_INVALID_ARGUMENT when the bytes are not such a request, MPR_ERR_QUEUE_FULL.
     pub fn export_logs(&self, request: &[u8]) -> Result<mpr_status> {
-        let request =
-            ExportLogsServiceRequest::decode(request).map_err(|e| not_otlp("ExportLogsServiceRequest", &e))?;
-        let claims = self.config.key_claims.clone().unwrap_or_default();
-        let (mut any, mut full) = (false, Ok(MPR_OK));
-        for resource_logs in request.resource_logs {
-            let mut resource = resource_logs.resource.unwrap_or_default();
-            adapt_log_resource(&mut resource, claims.workspace.as_deref(), claims.project.as_deref());
-            for scope_logs in resource_logs.scope_logs {
-                let scope = scope_logs.scope.unwrap_or_default();
-                let envelope =
-                    Arc::new(Envelope::new(&resource, &resource_logs.schema_url, &scope, &scope_logs.schema_url));
-                for record in scope_logs.log_records {
-                    match self.intake.log(record, Arc::clone(&envelope)) {
-                        Ok(status) => any |= status == MPR_OK,
-                        Err(e) => full = Err(e),
-                    }
-                }
-            }
-        }
-        full.map(|_| if any { MPR_OK } else { MPR_SKIPPED })
+        otlp_in::logs(self, request)
+    }
+
+    /// Where finished spans and logs enter.
+    pub fn intake(&self) -> &Intake {
+        &self.intake
     }
 
     /// What mpr_session_info() tells.
@@ -474,10 +439,6 @@ impl<F: FnOnce(Result<mpr_status>)> Drop for OnceDone<F> {
     fn drop(&mut self) {
         self.call(Err(turned_off()));
     }
-}
-
-fn not_otlp(message: &str, e: &prost::DecodeError) -> Error {
-    Error::invalid(format!("otlp_request: not the protobuf bytes of an {message}: {e}"))
 }
 
 /// Parses `session_json` and finds the recorder: what all session calls begin with.

@@ -21,9 +21,9 @@ pub const MPR_ERR_ALREADY_INITIALIZED: i32 = -3;
 pub const MPR_ERR_INVALID_STATE: i32 = -4;
 /// The platform refused the API key (HTTP 401 or 403).
 pub const MPR_ERR_UNAUTHORIZED: i32 = -5;
-/// The platform understood the request and refused it, or answered what cannot be understood.
+/// The platform refused the request or failed on it (any other 4xx, 500), or answered what cannot be understood.
 pub const MPR_ERR_REJECTED: i32 = -6;
-/// The platform cannot be reached, or its gateway answered 502, 503 or 504.
+/// The platform cannot be reached or is not ready (429, 502, 503, 504).
 pub const MPR_ERR_NETWORK: i32 = -7;
 /// The time allowed was over before the answer came.
 pub const MPR_ERR_TIMEOUT: i32 = -8;

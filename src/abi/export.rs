@@ -6,7 +6,9 @@ use crate::recorder;
 use crate::status::{mpr_status, MPR_SKIPPED};
 
 /// Takes the protobuf bytes of an ExportTraceServiceRequest. What belongs to a session (by its trace ids) is kept and
-/// delivered with the library's own spans; the rest is the host's other exporter's. Copies; never waits for the network.
+/// delivered with the library's own spans; the rest is the host's other exporter's. Its attributes, exception and status
+/// texts are masked; attributes under `multiplayer.` are taken for what mpr_capture_payload() made, and stay as they are.
+/// Copies; never waits for the network.
 /// Returns MPR_OK, MPR_SKIPPED (recording is off, or nothing in it belongs to a session), MPR_ERR_INVALID_ARGUMENT (not
 /// such a request), MPR_ERR_QUEUE_FULL (part of it was refused and counted). Since 0.1.
 #[no_mangle]
@@ -19,7 +21,7 @@ pub unsafe extern "C" fn mpr_export_traces(otlp_request: *const u8, len: usize) 
 }
 
 /// Takes the protobuf bytes of an ExportLogsServiceRequest, as mpr_export_traces() takes traces. Logs belong to a session
-/// by their trace id. Since 0.1.
+/// by their trace id; their bodies and attributes are masked. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_export_logs(otlp_request: *const u8, len: usize) -> mpr_status {
     guard("mpr_export_logs", || {

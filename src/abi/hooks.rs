@@ -34,14 +34,15 @@ pub type mpr_mask_fn = Option<
 >;
 
 /// Makes the trace id of a root span that the library begins: 16 bytes to `out`, result MPR_OK. While a session runs the
-/// library writes the session into the first seven of them. Any other result: the library makes the id. Since 0.1.
+/// library writes the session into the first seven of them. Any other result, or 16 zeros: the library makes the id.
+/// Since 0.1.
 pub type mpr_trace_id_fn = Option<unsafe extern "C" fn(out: *mut u8, user_data: *mut c_void) -> mpr_status>;
 
 /// Gives the short id of a session whose server answers without one: 8 lower-case hex digits and a NUL to `out` (9
 /// bytes), result MPR_OK. The Multiplayer platform and the local recorder always answer with one. Since 0.1.
 pub type mpr_short_id_fn = Option<unsafe extern "C" fn(out: *mut c_char, user_data: *mut c_void) -> mpr_status>;
 
-/// Decides about a root span outside a session that the library begins: MPR_DROP or MPR_RECORD_AND_SAMPLE. `trace_id`
+/// Decides about a root span outside a session that the library begins: MPR_RECORD_AND_SAMPLE, or any other number for no. `trace_id`
 /// has 16 bytes; `ratio` is the option sample_ratio. Since 0.1.
 pub type mpr_sampler_fn = Option<unsafe extern "C" fn(trace_id: *const u8, ratio: f64, user_data: *mut c_void) -> i32>;
 

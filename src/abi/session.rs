@@ -45,7 +45,8 @@ pub unsafe extern "C" fn mpr_start(session_type: i32, session_json: *const c_cha
 /// Ends the session. What was recorded before the call is delivered first. A manual session is closed, with
 /// `session_json` (NULL, or as for mpr_start()) added to it; keys of sessionAttributes that mpr_start() gave keep their
 /// first value. A continuous one is ended, and what was saved of it stays. Blocks, timeout_ms at most. Stopped
-/// afterwards, whatever it returns. Returns as mpr_start(); MPR_ERR_INVALID_STATE when no session runs. Since 0.1.
+/// afterwards, whatever it returns. Returns as mpr_start(); MPR_OK also when the platform has ended the session already
+/// (404), MPR_ERR_INVALID_STATE when no session runs. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_stop(session_json: *const c_char) -> mpr_status {
     guard("mpr_stop", || {
@@ -81,7 +82,8 @@ pub extern "C" fn mpr_cancel() -> mpr_status {
 /// Asks the platform whether to record now, and starts a session of the kind that it wants. Call it now and then, with
 /// the attributes that its conditions look at in `session_json` (NULL, or as for mpr_start()). The platform has no answer
 /// that means stop, so a session that runs goes on. Blocks, timeout_ms at most. Returns MPR_OK (a session was started),
-/// MPR_SKIPPED (nothing to do), else as mpr_start(). Since 0.1.
+/// MPR_SKIPPED (nothing to do; also for HTTP 500, the platform's answer to a condition on an attribute that was not sent),
+/// else as mpr_start(). Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_check_remote(session_json: *const c_char) -> mpr_status {
     guard("mpr_check_remote", || {
@@ -95,7 +97,8 @@ pub unsafe extern "C" fn mpr_check_remote(session_json: *const c_char) -> mpr_st
 /// of the session that runs, or ran last, type, id, shortId, name, url, startedAt, counts {spans, logs, errors}; while a
 /// manual one runs endsAt and endsInMs (the platform's limit) and part (of a recording that was rolled over); saved
 /// {id, url, at} after a save; endedBy ("stop", "cancel", "platform_limit", "shutdown", "failed_start"). The size that is needed, with the NUL, goes to `*needed`
-/// (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_NOT_INITIALIZED, MPR_ERR_POISONED. Since 0.1.
+/// (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT (NULL with a capacity),
+/// MPR_ERR_NOT_INITIALIZED, MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_session_info(json: *mut c_char, capacity: usize, needed: *mut usize) -> mpr_status {
     guard("mpr_session_info", || {

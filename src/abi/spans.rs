@@ -16,6 +16,9 @@ use crate::spans::{format_traceparent, parse_traceparent, Ids, OwnSpan, Recordin
 use crate::status::{mpr_status, Error, Result, MPR_OK, MPR_SKIPPED};
 use crate::trace::ids;
 
+/// No convention comes near it, and the platform drops a span whose keys alone are too long.
+const LONGEST_KEY: usize = 4096;
+
 static TABLE: Handles<OwnSpan> = Handles::new("span", 3);
 
 /// Work inside a service; also what 0 means.
@@ -104,7 +107,7 @@ pub unsafe extern "C" fn mpr_span_begin(
     })
 }
 
-/// Sets an attribute; a second value for a key replaces the first. Secrets in the text are masked. Returns MPR_OK,
+/// Sets an attribute; a second value for a key (1 to 4096 bytes) replaces the first. Secrets in the text are masked. Returns MPR_OK,
 /// MPR_SKIPPED (not recorded), MPR_ERR_INVALID_ARGUMENT, MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_span_set_string(
@@ -360,8 +363,8 @@ unsafe fn set(
 ) -> Result<mpr_status> {
     // SAFETY: a NUL-terminated string, as the header asks.
     let key = unsafe { input::text("key", key) }?;
-    if key.is_empty() {
-        return Err(Error::invalid("key: empty"));
+    if !(1..=LONGEST_KEY).contains(&key.len()) {
+        return Err(Error::invalid(format!("key: {} bytes; use 1 to {LONGEST_KEY}", key.len())));
     }
     recorded(span, |span| {
         span.set_attribute(KeyValue::new(key.to_owned(), value(key)));

@@ -199,13 +199,16 @@ fn add_paired_names(attributes: &mut Vec<KeyValue>) {
 /// then what is many is dropped from its end and counted. The exception stays as long as anything does.
 fn shrink(span: &mut Span) {
     cut(&mut span.name, LONGEST_SHORT_TEXT);
-    let over = span.encoded_len().saturating_sub(MAX_ITEM_BYTES);
-    shorten(&mut span.attributes, None, over);
+    if let Some(status) = &mut span.status {
+        cut(&mut status.message, LONGEST_SHORT_TEXT);
+    }
     for event in &mut span.events {
         cut(&mut event.name, LONGEST_SHORT_TEXT);
-        let over = event.encoded_len().saturating_sub(MAX_ITEM_BYTES / 4);
+        let over = event.encoded_len().saturating_sub(MAX_ITEM_BYTES / 8);
         shorten(&mut event.attributes, None, over);
     }
+    let over = span.encoded_len().saturating_sub(MAX_ITEM_BYTES);
+    shorten(&mut span.attributes, None, over);
     let mut over = span.encoded_len().saturating_sub(MAX_ITEM_BYTES);
     drop_last(&mut span.events, &mut over, &mut span.dropped_events_count, |event| event.name == "exception");
     drop_last(&mut span.links, &mut over, &mut span.dropped_links_count, |_| false);
@@ -370,7 +373,8 @@ pub fn key_value(key: &str, value: Value) -> KeyValue {
     KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }
 
-fn plain(value: &AnyValue) -> Value {
+/// An attribute value as JSON; bytes as a note of their size.
+pub fn plain(value: &AnyValue) -> Value {
     match &value.value {
         Some(any_value::Value::StringValue(text)) => json!(text),
         Some(any_value::Value::BoolValue(b)) => json!(b),

@@ -216,7 +216,9 @@ impl Sessions {
     /// # Errors
     /// As the platform answers.
     pub async fn shutdown(self: Arc<Self>, limit: Duration) -> Result<mpr_status> {
-        let _turn = self.turn.lock().await;
+        let begun = Instant::now();
+        let _turn = self.turn_within(limit / 2).await;
+        let limit = limit.saturating_sub(begun.elapsed());
         match self.active().is_some_and(|active| active.owned) {
             true => self.end_in_turn("shutdown", Details::default(), limit).await,
             false => Ok(MPR_SKIPPED),
@@ -252,7 +254,6 @@ impl Sessions {
     /// As the platform answers, except that an internal failure there (HTTP 500, its answer to conditions on attributes
     /// that were not sent) means no.
     pub async fn check_remote(self: Arc<Self>, details: Details) -> Result<mpr_status> {
-        let _turn = self.turn.lock().await;
         let details = self.completed(details);
         let path = "/remote-session-recording/check";
         let answer = match self.rest.call("check_remote", Method::POST, path, Some(&details.check_body())).await {
@@ -264,7 +265,7 @@ impl Sessions {
             Err(refused) => return Err(refused.into()),
         };
         match answer.get("shouldStart").and_then(Value::as_bool) {
-            Some(true) if self.active.load().is_none() => {}
+            Some(true) => {}
             Some(_) => return Ok(MPR_SKIPPED),
             None => return Err(Error::new(MPR_ERR_REJECTED, "check_remote: the answer has no 'shouldStart'")),
         }
@@ -281,6 +282,10 @@ impl Sessions {
             content: flag("content"),
             min_severity: severity_of_word(level),
         };
+        let _turn = self.turn.lock().await;
+        if self.active.load().is_some() {
+            return Ok(MPR_SKIPPED);
+        }
         self.start_in_turn(kind, details, policy).await
     }
 
@@ -466,8 +471,14 @@ impl Sessions {
     }
 
     async fn end(self: Arc<Self>, how: &'static str, details: Details, limit: Duration) -> Result<mpr_status> {
-        let _turn = self.turn.lock().await;
-        self.end_in_turn(how, details, limit).await
+        let begun = Instant::now();
+        let _turn = self.turn_within(limit / 2).await;
+        self.end_in_turn(how, details, limit.saturating_sub(begun.elapsed())).await
+    }
+
+    /// An end waits for what is under way, but not for ever: a call that hangs must not cost the end of the session.
+    async fn turn_within(&self, limit: Duration) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        tokio::time::timeout(limit, self.turn.lock()).await.ok()
     }
 
     async fn end_in_turn(&self, how: &'static str, details: Details, limit: Duration) -> Result<mpr_status> {

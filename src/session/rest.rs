@@ -131,9 +131,10 @@ impl Rest {
         let said: String = said.chars().filter(|c| !c.is_control()).take(300).collect();
         let (code, meaning) = match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (MPR_ERR_UNAUTHORIZED, "the API key was refused"),
-            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-                (MPR_ERR_NETWORK, "the platform is not available")
-            }
+            StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+            | StatusCode::TOO_MANY_REQUESTS => (MPR_ERR_NETWORK, "the platform is not available"),
             StatusCode::CONFLICT => (MPR_ERR_REJECTED, "the platform refused the request"),
             StatusCode::NOT_FOUND => (MPR_ERR_REJECTED, "the platform knows no such session or path"),
             _ if status.is_redirection() => {

@@ -1,0 +1,142 @@
+//! OTLP of a host's own SDK: decoded whole (one malformed span would have the receiver refuse the batch that it travels
+//! in), filtered by session, masked, handed to the intake.
+//!
+//! Masked are log bodies, attributes, exception and status texts. Attributes under `multiplayer.` are what
+//! mpr_capture_payload() made, and stay as they are: masking them twice would lose content.
+
+use std::sync::Arc;
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{any_value, AnyValue, KeyValue};
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+use serde_json::Value;
+
+use crate::pipeline::otlp::{adapt_log_resource, plain, session_of, Envelope};
+use crate::recorder::Recorder;
+use crate::status::{mpr_status, Error, Result, MPR_OK, MPR_SKIPPED};
+use crate::trace::Kind;
+
+const CAPTURED: &str = "multiplayer.";
+
+/// Spans outside sessions are the host's other exporter's; MPR_SKIPPED when all are.
+///
+/// # Errors
+/// MPR_ERR_INVALID_ARGUMENT when the bytes are not an ExportTraceServiceRequest, MPR_ERR_QUEUE_FULL.
+pub fn traces(recorder: &Recorder, request: &[u8]) -> Result<mpr_status> {
+    let request = ExportTraceServiceRequest::decode(request).map_err(|e| not_otlp("ExportTraceServiceRequest", &e))?;
+    let mut taken = Taken::default();
+    for resource_spans in request.resource_spans {
+        let resource = resource_spans.resource.unwrap_or_default();
+        for scope_spans in resource_spans.scope_spans {
+            let scope = scope_spans.scope.unwrap_or_default();
+            let envelope = Envelope::new(&resource, &resource_spans.schema_url, &scope, &scope_spans.schema_url);
+            let envelope = Arc::new(envelope);
+            for mut span in scope_spans.spans {
+                if session_of(&span.trace_id).kind() == Kind::None {
+                    recorder.intake().filter_one();
+                    continue;
+                }
+                mask_span(recorder, &mut span);
+                taken.note(recorder.intake().span(span, Arc::clone(&envelope)));
+            }
+        }
+    }
+    taken.result()
+}
+
+/// As [`traces`], for logs.
+///
+/// # Errors
+/// MPR_ERR_INVALID_ARGUMENT when the bytes are not an ExportLogsServiceRequest, MPR_ERR_QUEUE_FULL.
+pub fn logs(recorder: &Recorder, request: &[u8]) -> Result<mpr_status> {
+    let request = ExportLogsServiceRequest::decode(request).map_err(|e| not_otlp("ExportLogsServiceRequest", &e))?;
+    let claims = recorder.config.key_claims.clone().unwrap_or_default();
+    let mut taken = Taken::default();
+    for resource_logs in request.resource_logs {
+        let mut resource = resource_logs.resource.unwrap_or_default();
+        adapt_log_resource(&mut resource, claims.workspace.as_deref(), claims.project.as_deref());
+        for scope_logs in resource_logs.scope_logs {
+            let scope = scope_logs.scope.unwrap_or_default();
+            let envelope = Envelope::new(&resource, &resource_logs.schema_url, &scope, &scope_logs.schema_url);
+            let envelope = Arc::new(envelope);
+            for mut record in scope_logs.log_records {
+                if session_of(&record.trace_id).kind().in_session() {
+                    mask_log(recorder, &mut record);
+                }
+                taken.note(recorder.intake().log(record, Arc::clone(&envelope)));
+            }
+        }
+    }
+    taken.result()
+}
+
+/// What became of the items of one request.
+#[derive(Default)]
+struct Taken {
+    any: bool,
+    refused: Option<Error>,
+}
+
+impl Taken {
+    fn note(&mut self, result: Result<mpr_status>) {
+        match result {
+            Ok(status) => self.any |= status == MPR_OK,
+            Err(e) => self.refused = Some(e),
+        }
+    }
+
+    fn result(self) -> Result<mpr_status> {
+        match (self.refused, self.any) {
+            (Some(e), _) => Err(e),
+            (None, true) => Ok(MPR_OK),
+            (None, false) => Ok(MPR_SKIPPED),
+        }
+    }
+}
+
+fn mask_span(recorder: &Recorder, span: &mut Span) {
+    mask_attributes(recorder, &mut span.attributes);
+    for event in &mut span.events {
+        mask_attributes(recorder, &mut event.attributes);
+    }
+    if let Some(status) = span.status.as_mut().filter(|status| !status.message.is_empty()) {
+        status.message = recorder.mask_text(&status.message);
+    }
+}
+
+fn mask_log(recorder: &Recorder, record: &mut LogRecord) {
+    mask_attributes(recorder, &mut record.attributes);
+    if let Some(body) = &mut record.body {
+        let masked = match plain(body) {
+            Value::String(text) => recorder.mask_text(&text),
+            structured => recorder.mask_json(&structured),
+        };
+        body.value = Some(any_value::Value::StringValue(masked));
+    }
+}
+
+fn mask_attributes(recorder: &Recorder, attributes: &mut [KeyValue]) {
+    for KeyValue { key, value, .. } in attributes {
+        let Some(value) = value.as_mut().filter(|_| !key.starts_with(CAPTURED)) else { continue };
+        mask_value(recorder, key, value);
+    }
+}
+
+/// The decoder has bounded how deep they can be.
+fn mask_value(recorder: &Recorder, key: &str, value: &mut AnyValue) {
+    match &mut value.value {
+        Some(any_value::Value::StringValue(text)) => *text = recorder.mask_attribute(key, text),
+        Some(any_value::Value::ArrayValue(list)) => {
+            list.values.iter_mut().for_each(|inner| mask_value(recorder, key, inner));
+        }
+        Some(any_value::Value::KvlistValue(map)) => mask_attributes(recorder, &mut map.values),
+        _ => {}
+    }
+}
+
+fn not_otlp(message: &str, e: &prost::DecodeError) -> Error {
+    Error::invalid(format!("otlp_request: not the protobuf bytes of an {message}: {e}"))
+}
