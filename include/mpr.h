@@ -263,8 +263,8 @@ typedef void (*mpr_free_fn)(void *user_data);
 
 // Masks a body in place of the built-in rules. Writes the masked text (UTF-8) to `out` and its length to `*needed`. When
 // `capacity` is too small it writes `*needed` (at most 64 MiB) alone and is called again with that much. `in` is never
-// NULL. Returns MPR_OK, or anything else for "cannot": the body is then masked whole and counted. Called on the thread that captures; it may be several
-// at once. Since 0.1.
+// NULL. Returns MPR_OK, or anything else for "cannot": the body is then masked whole and counted. Called on the thread
+// that captures; it may be several at once. Since 0.1.
 typedef mpr_status (*mpr_mask_fn)(const char *content_type,
                                   const uint8_t *in,
                                   size_t len,
@@ -282,12 +282,12 @@ typedef mpr_status (*mpr_trace_id_fn)(uint8_t *out, void *user_data);
 // bytes), result MPR_OK. The Multiplayer platform and the local recorder always answer with one. Since 0.1.
 typedef mpr_status (*mpr_short_id_fn)(char *out, void *user_data);
 
-// Decides about a root span outside a session that the library begins: MPR_RECORD_AND_SAMPLE, or any other number for no. `trace_id`
-// has 16 bytes; `ratio` is the option sample_ratio. Since 0.1.
+// Decides about a root span outside a session that the library begins: MPR_RECORD_AND_SAMPLE, or any other number for
+// no. `trace_id` has 16 bytes; `ratio` is the option sample_ratio. Since 0.1.
 typedef int32_t (*mpr_sampler_fn)(const uint8_t *trace_id, double ratio, void *user_data);
 
-// Where everything recorded is. Set struct_size to sizeof(mpr_stats) (at least 16) before the call; the library writes no further,
-// so that later versions can add members at the end. At every moment
+// Where everything recorded is. Set struct_size to sizeof(mpr_stats) (at least 16) before the call; the library writes no
+// further, so that later versions can add members at the end. At every moment
 // accepted = exported + dropped_queue_full + dropped_rejected + dropped_too_large + dropped_shutdown +
 // dropped_internal + queued. Since 0.1.
 typedef struct mpr_stats {
@@ -385,43 +385,43 @@ const char *mpr_last_error(void);
 
 /* ---- Options ---- */
 
-// New options with nothing set. What is set wins; what is not falls back to its environment variable, then to its default (an empty
-// variable counts as not set). Belongs to the caller until mpr_init() takes it or mpr_options_free() frees it. NULL only when memory for handles is used up.
-// Since 0.1.
-struct mpr_options *mpr_options_new(void);
+// New options with nothing set. What is set wins; what is not falls back to its environment variable (an empty one counts
+// as not set), then to its default. Belongs to the caller until mpr_init() takes it or mpr_options_free() frees it. NULL
+// only when memory for handles is used up. Since 0.1.
+mpr_options *mpr_options_new(void);
 
 // Frees options that mpr_init() has not taken. NULL is fine. Since 0.1.
-void mpr_options_free(struct mpr_options *options);
+void mpr_options_free(mpr_options *options);
 
 // Sets all options that a JSON object names, e.g. {"api_key": "…", "mask_body_fields": ["pin"]}: the names of the
 // setters, text, numbers, true or false, arrays and objects as they are; null unsets. All of them or, with an error,
 // none. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT (the message names line and column, or the option and what would be
 // right) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_json(struct mpr_options *options,
+mpr_status mpr_options_set_json(mpr_options *options,
                                 const char *json);
 
 // The platform's OTLP key, alone and without `Bearer`; any word for the local recorder. Required. Environment:
 // MULTIPLAYER_API_KEY, then MULTIPLAYER_SDK_API_KEY, MULTIPLAYER_OTLP_KEY.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_api_key(struct mpr_options *options,
+mpr_status mpr_options_set_api_key(mpr_options *options,
                                    const char *value);
 
 // What mpr_init() would use for api_key, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_api_key(const struct mpr_options *options,
+mpr_status mpr_options_get_api_key(const mpr_options *options,
                                    char *out,
                                    size_t capacity,
                                    size_t *needed);
 
 // Where the session API is. Default https://api.multiplayer.app. Environment: MULTIPLAYER_BASE_API_URL.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_api_base_url(struct mpr_options *options, const char *value);
+mpr_status mpr_options_set_api_base_url(mpr_options *options, const char *value);
 
 // What mpr_init() would use for api_base_url, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_api_base_url(const struct mpr_options *options,
+mpr_status mpr_options_get_api_base_url(const mpr_options *options,
                                         char *out,
                                         size_t capacity,
                                         size_t *needed);
@@ -429,12 +429,12 @@ mpr_status mpr_options_get_api_base_url(const struct mpr_options *options,
 // Full URL of the OTLP traces intake. Default https://otlp.multiplayer.app/v1/traces. Environment:
 // OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, else OTEL_EXPORTER_OTLP_ENDPOINT with /v1/traces behind it.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_traces_endpoint(struct mpr_options *options, const char *value);
+mpr_status mpr_options_set_traces_endpoint(mpr_options *options, const char *value);
 
 // What mpr_init() would use for traces_endpoint, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_traces_endpoint(const struct mpr_options *options,
+mpr_status mpr_options_get_traces_endpoint(const mpr_options *options,
                                            char *out,
                                            size_t capacity,
                                            size_t *needed);
@@ -442,37 +442,37 @@ mpr_status mpr_options_get_traces_endpoint(const struct mpr_options *options,
 // Full URL of the OTLP logs intake. Default https://otlp.multiplayer.app/v1/logs. Environment:
 // OTEL_EXPORTER_OTLP_LOGS_ENDPOINT, else OTEL_EXPORTER_OTLP_ENDPOINT with /v1/logs behind it.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_logs_endpoint(struct mpr_options *options, const char *value);
+mpr_status mpr_options_set_logs_endpoint(mpr_options *options, const char *value);
 
 // What mpr_init() would use for logs_endpoint, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_logs_endpoint(const struct mpr_options *options,
+mpr_status mpr_options_get_logs_endpoint(const mpr_options *options,
                                          char *out,
                                          size_t capacity,
                                          size_t *needed);
 
 // How OTLP is sent: "http/protobuf" (default; the only one of this version). Environment: OTEL_EXPORTER_OTLP_PROTOCOL.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_protocol(struct mpr_options *options,
+mpr_status mpr_options_set_protocol(mpr_options *options,
                                     const char *value);
 
 // What mpr_init() would use for protocol, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_protocol(const struct mpr_options *options,
+mpr_status mpr_options_get_protocol(const mpr_options *options,
                                     char *out,
                                     size_t capacity,
                                     size_t *needed);
 
 // "gzip" (default) or "none". Environment: OTEL_EXPORTER_OTLP_COMPRESSION.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_compression(struct mpr_options *options, const char *value);
+mpr_status mpr_options_set_compression(mpr_options *options, const char *value);
 
 // What mpr_init() would use for compression, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_compression(const struct mpr_options *options,
+mpr_status mpr_options_get_compression(const mpr_options *options,
                                        char *out,
                                        size_t capacity,
                                        size_t *needed);
@@ -480,13 +480,13 @@ mpr_status mpr_options_get_compression(const struct mpr_options *options,
 // Extra headers of OTLP requests: a JSON object, or `key=value,key=value` with percent-encoded values. An Authorization
 // here replaces the API key. Environment: OTEL_EXPORTER_OTLP_HEADERS.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_headers(struct mpr_options *options,
+mpr_status mpr_options_set_headers(mpr_options *options,
                                    const char *value);
 
 // What mpr_init() would use for headers, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_headers(const struct mpr_options *options,
+mpr_status mpr_options_get_headers(const mpr_options *options,
                                    char *out,
                                    size_t capacity,
                                    size_t *needed);
@@ -494,60 +494,60 @@ mpr_status mpr_options_get_headers(const struct mpr_options *options,
 // Limit of one session call and of one export request, in milliseconds, 1 to 600000. Default 10000. Environment:
 // OTEL_EXPORTER_OTLP_TIMEOUT.
 // Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_timeout_ms(struct mpr_options *options,
+mpr_status mpr_options_set_timeout_ms(mpr_options *options,
                                       uint32_t value);
 
 // Writes what mpr_init() would use for timeout_ms to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
 // MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_timeout_ms(const struct mpr_options *options, uint32_t *out);
+mpr_status mpr_options_get_timeout_ms(const mpr_options *options, uint32_t *out);
 
 // PEM file of the certificate authorities to trust in place of the system's (then the bundled ones). Environment:
 // OTEL_EXPORTER_OTLP_CERTIFICATE; SSL_CERT_FILE names another system bundle.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_ca_file(struct mpr_options *options,
+mpr_status mpr_options_set_ca_file(mpr_options *options,
                                    const char *value);
 
 // What mpr_init() would use for ca_file, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_ca_file(const struct mpr_options *options,
+mpr_status mpr_options_get_ca_file(const mpr_options *options,
                                    char *out,
                                    size_t capacity,
                                    size_t *needed);
 
 // PEM file of the client's certificate chain; needs client_key. Environment: OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_client_cert(struct mpr_options *options,
+mpr_status mpr_options_set_client_cert(mpr_options *options,
                                        const char *value);
 
 // What mpr_init() would use for client_cert, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_client_cert(const struct mpr_options *options,
+mpr_status mpr_options_get_client_cert(const mpr_options *options,
                                        char *out,
                                        size_t capacity,
                                        size_t *needed);
 
 // PEM file of the client's private key. Environment: OTEL_EXPORTER_OTLP_CLIENT_KEY.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_client_key(struct mpr_options *options, const char *value);
+mpr_status mpr_options_set_client_key(mpr_options *options, const char *value);
 
 // What mpr_init() would use for client_key, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_client_key(const struct mpr_options *options,
+mpr_status mpr_options_get_client_key(const mpr_options *options,
                                       char *out,
                                       size_t capacity,
                                       size_t *needed);
 
 // URL of an HTTP proxy for all requests. Without it HTTPS_PROXY, HTTP_PROXY and NO_PROXY count.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_proxy(struct mpr_options *options, const char *value);
+mpr_status mpr_options_set_proxy(mpr_options *options, const char *value);
 
 // What mpr_init() would use for proxy, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_proxy(const struct mpr_options *options,
+mpr_status mpr_options_get_proxy(const mpr_options *options,
                                  char *out,
                                  size_t capacity,
                                  size_t *needed);
@@ -555,37 +555,37 @@ mpr_status mpr_options_get_proxy(const struct mpr_options *options,
 // The service's name, `service.name`. Default: `unknown_service:` and the executable's name, as OpenTelemetry has it.
 // Environment: OTEL_SERVICE_NAME.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_service_name(struct mpr_options *options,
+mpr_status mpr_options_set_service_name(mpr_options *options,
                                         const char *value);
 
 // What mpr_init() would use for service_name, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_service_name(const struct mpr_options *options,
+mpr_status mpr_options_get_service_name(const mpr_options *options,
                                         char *out,
                                         size_t capacity,
                                         size_t *needed);
 
 // The service's version, `service.version`.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_service_version(struct mpr_options *options, const char *value);
+mpr_status mpr_options_set_service_version(mpr_options *options, const char *value);
 
 // What mpr_init() would use for service_version, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_service_version(const struct mpr_options *options,
+mpr_status mpr_options_get_service_version(const mpr_options *options,
                                            char *out,
                                            size_t capacity,
                                            size_t *needed);
 
 // Where it runs, e.g. "production": `deployment.environment` and `deployment.environment.name`.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_environment(struct mpr_options *options, const char *value);
+mpr_status mpr_options_set_environment(mpr_options *options, const char *value);
 
 // What mpr_init() would use for environment, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_environment(const struct mpr_options *options,
+mpr_status mpr_options_get_environment(const mpr_options *options,
                                        char *out,
                                        size_t capacity,
                                        size_t *needed);
@@ -593,13 +593,13 @@ mpr_status mpr_options_get_environment(const struct mpr_options *options,
 // More attributes of the OpenTelemetry resource: a JSON object of plain values, or `key=value,key=value`. Environment:
 // OTEL_RESOURCE_ATTRIBUTES.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_resource_attributes(struct mpr_options *options,
+mpr_status mpr_options_set_resource_attributes(mpr_options *options,
                                                const char *value);
 
 // What mpr_init() would use for resource_attributes, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_resource_attributes(const struct mpr_options *options,
+mpr_status mpr_options_get_resource_attributes(const mpr_options *options,
                                                char *out,
                                                size_t capacity,
                                                size_t *needed);
@@ -607,130 +607,130 @@ mpr_status mpr_options_get_resource_attributes(const struct mpr_options *options
 // Share (0 to 1) of the library's own root spans that is recorded outside a session. Default 0. A session's traces are
 // always recorded. Environment: OTEL_TRACES_SAMPLER_ARG.
 // Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_sample_ratio(struct mpr_options *options,
+mpr_status mpr_options_set_sample_ratio(mpr_options *options,
                                         double value);
 
 // Writes what mpr_init() would use for sample_ratio to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
 // MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_sample_ratio(const struct mpr_options *options, double *out);
+mpr_status mpr_options_get_sample_ratio(const mpr_options *options, double *out);
 
 // Share (0 to 1) of the traces outside a session that becomes documentation traces. Default 0.
 // Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_auto_doc_traces_ratio(struct mpr_options *options, double value);
+mpr_status mpr_options_set_auto_doc_traces_ratio(mpr_options *options, double value);
 
 // Writes what mpr_init() would use for auto_doc_traces_ratio to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
 // MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_auto_doc_traces_ratio(const struct mpr_options *options,
+mpr_status mpr_options_get_auto_doc_traces_ratio(const mpr_options *options,
                                                  double *out);
 
 // Longest text of one captured body, in bytes after masking, 0 to 900000. Default 400000: the platform drops a span
 // above 1,000,000 bytes, and a span has two bodies. Environment: MULTIPLAYER_MAX_HTTP_REQUEST_RESPONSE_SIZE.
 // Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_max_payload_bytes(struct mpr_options *options,
+mpr_status mpr_options_set_max_payload_bytes(mpr_options *options,
                                              uint64_t value);
 
 // Writes what mpr_init() would use for max_payload_bytes to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
 // MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_max_payload_bytes(const struct mpr_options *options,
+mpr_status mpr_options_get_max_payload_bytes(const mpr_options *options,
                                              uint64_t *out);
 
 // Whether bodies are captured. Default 1.
 // Takes 0 or 1. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_capture_body(struct mpr_options *options, int32_t value);
+mpr_status mpr_options_set_capture_body(mpr_options *options, int32_t value);
 
 // Writes what mpr_init() would use for capture_body to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
 // MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_capture_body(const struct mpr_options *options, int32_t *out);
+mpr_status mpr_options_get_capture_body(const mpr_options *options, int32_t *out);
 
 // Whether headers are captured. Default 1.
 // Takes 0 or 1. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_capture_headers(struct mpr_options *options, int32_t value);
+mpr_status mpr_options_set_capture_headers(mpr_options *options, int32_t value);
 
 // Writes what mpr_init() would use for capture_headers to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
 // MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_capture_headers(const struct mpr_options *options, int32_t *out);
+mpr_status mpr_options_get_capture_headers(const mpr_options *options, int32_t *out);
 
 // Whether bodies are masked. Default 1.
 // Takes 0 or 1. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_mask_body(struct mpr_options *options, int32_t value);
+mpr_status mpr_options_set_mask_body(mpr_options *options, int32_t value);
 
 // Writes what mpr_init() would use for mask_body to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
 // MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_mask_body(const struct mpr_options *options, int32_t *out);
+mpr_status mpr_options_get_mask_body(const mpr_options *options, int32_t *out);
 
 // Whether headers are masked. Default 1.
 // Takes 0 or 1. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_mask_headers(struct mpr_options *options, int32_t value);
+mpr_status mpr_options_set_mask_headers(mpr_options *options, int32_t value);
 
 // Writes what mpr_init() would use for mask_headers to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
 // MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_mask_headers(const struct mpr_options *options, int32_t *out);
+mpr_status mpr_options_get_mask_headers(const mpr_options *options, int32_t *out);
 
 // Names of body fields to mask beside the default ones: a JSON array, or names with commas.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_mask_body_fields(struct mpr_options *options, const char *value);
+mpr_status mpr_options_set_mask_body_fields(mpr_options *options, const char *value);
 
 // What mpr_init() would use for mask_body_fields, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_mask_body_fields(const struct mpr_options *options,
+mpr_status mpr_options_get_mask_body_fields(const mpr_options *options,
                                             char *out,
                                             size_t capacity,
                                             size_t *needed);
 
 // Names of headers to mask beside the default ones: a JSON array, or names with commas.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_mask_header_names(struct mpr_options *options, const char *value);
+mpr_status mpr_options_set_mask_header_names(mpr_options *options, const char *value);
 
 // What mpr_init() would use for mask_header_names, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_mask_header_names(const struct mpr_options *options,
+mpr_status mpr_options_get_mask_header_names(const mpr_options *options,
                                              char *out,
                                              size_t capacity,
                                              size_t *needed);
 
 // The only headers to capture: a JSON array, or names with commas. Default: all.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_headers_to_include(struct mpr_options *options, const char *value);
+mpr_status mpr_options_set_headers_to_include(mpr_options *options, const char *value);
 
 // What mpr_init() would use for headers_to_include, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_headers_to_include(const struct mpr_options *options,
+mpr_status mpr_options_get_headers_to_include(const mpr_options *options,
                                               char *out,
                                               size_t capacity,
                                               size_t *needed);
 
 // Headers not to capture: a JSON array, or names with commas. Default: none.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_headers_to_exclude(struct mpr_options *options, const char *value);
+mpr_status mpr_options_set_headers_to_exclude(mpr_options *options, const char *value);
 
 // What mpr_init() would use for headers_to_exclude, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_headers_to_exclude(const struct mpr_options *options,
+mpr_status mpr_options_get_headers_to_exclude(const mpr_options *options,
                                               char *out,
                                               size_t capacity,
                                               size_t *needed);
 
 // Whether gzip and deflate bodies are decompressed for masking; otherwise they are described. Default 1.
 // Takes 0 or 1. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_decompress(struct mpr_options *options, int32_t value);
+mpr_status mpr_options_set_decompress(mpr_options *options, int32_t value);
 
 // Writes what mpr_init() would use for decompress to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
 // MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_decompress(const struct mpr_options *options, int32_t *out);
+mpr_status mpr_options_get_decompress(const mpr_options *options, int32_t *out);
 
 // Least severe diagnostics for the log callback: "off", "error", "warn" (default), "info" or "debug". Environment: MPR_LOG.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_log_level(struct mpr_options *options,
+mpr_status mpr_options_set_log_level(mpr_options *options,
                                      const char *value);
 
 // What mpr_init() would use for log_level, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
 // (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_log_level(const struct mpr_options *options,
+mpr_status mpr_options_get_log_level(const mpr_options *options,
                                      char *out,
                                      size_t capacity,
                                      size_t *needed);
@@ -738,93 +738,93 @@ mpr_status mpr_options_get_log_level(const struct mpr_options *options,
 // Recorded data that may wait in memory, in bytes, 65536 to 16 GiB. Default 32 MiB. Past it the newest is refused and
 // counted.
 // Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_queue_max_bytes(struct mpr_options *options,
+mpr_status mpr_options_set_queue_max_bytes(mpr_options *options,
                                            uint64_t value);
 
 // Writes what mpr_init() would use for queue_max_bytes to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
 // MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_queue_max_bytes(const struct mpr_options *options, uint64_t *out);
+mpr_status mpr_options_get_queue_max_bytes(const mpr_options *options, uint64_t *out);
 
 // Most bytes of one request before compression, 16384 to 16 MiB. Default 2 MiB.
 // Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_batch_max_bytes(struct mpr_options *options, uint64_t value);
+mpr_status mpr_options_set_batch_max_bytes(mpr_options *options, uint64_t value);
 
 // Writes what mpr_init() would use for batch_max_bytes to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
 // MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_batch_max_bytes(const struct mpr_options *options, uint64_t *out);
+mpr_status mpr_options_get_batch_max_bytes(const mpr_options *options, uint64_t *out);
 
 // Most spans and logs of one request, 1 to 100000. Default 2048.
 // Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_batch_max_items(struct mpr_options *options, uint32_t value);
+mpr_status mpr_options_set_batch_max_items(mpr_options *options, uint32_t value);
 
 // Writes what mpr_init() would use for batch_max_items to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
 // MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_batch_max_items(const struct mpr_options *options, uint32_t *out);
+mpr_status mpr_options_get_batch_max_items(const mpr_options *options, uint32_t *out);
 
 // How long a recorded item may wait for company, in milliseconds, 10 to 3600000. Default 1000.
 // Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_flush_interval_ms(struct mpr_options *options, uint32_t value);
+mpr_status mpr_options_set_flush_interval_ms(mpr_options *options, uint32_t value);
 
 // Writes what mpr_init() would use for flush_interval_ms to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
 // MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_flush_interval_ms(const struct mpr_options *options,
+mpr_status mpr_options_get_flush_interval_ms(const mpr_options *options,
                                              uint32_t *out);
 
 // When the platform ends a manual session by itself, in seconds. Default 630, the platform's own; a self-hosted one may
 // have another.
 // Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_session_max_seconds(struct mpr_options *options,
+mpr_status mpr_options_set_session_max_seconds(mpr_options *options,
                                                uint32_t value);
 
 // Writes what mpr_init() would use for session_max_seconds to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
 // MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_session_max_seconds(const struct mpr_options *options,
+mpr_status mpr_options_get_session_max_seconds(const mpr_options *options,
                                                uint32_t *out);
 
 // Whether a manual session that reaches that limit goes on in a new one ("… (part 2)"). Default 0: the log callback and
 // mpr_session_info() tell, and the session ends.
 // Takes 0 or 1. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_session_rollover(struct mpr_options *options,
+mpr_status mpr_options_set_session_rollover(mpr_options *options,
                                             int32_t value);
 
 // Writes what mpr_init() would use for session_rollover to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
 // MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_get_session_rollover(const struct mpr_options *options,
+mpr_status mpr_options_get_session_rollover(const mpr_options *options,
                                             int32_t *out);
 
 /* ---- Callbacks ---- */
 
 // Where the library's diagnostics go; without it they go nowhere. NULL `fn` removes it. See mpr_log_fn and mpr_free_fn
 // (NULL: nothing to free). Returns MPR_OK or MPR_ERR_INVALID_ARGUMENT. Since 0.1.
-mpr_status mpr_options_set_log_callback(struct mpr_options *options,
+mpr_status mpr_options_set_log_callback(mpr_options *options,
                                         mpr_log_fn fn,
                                         void *user_data,
                                         mpr_free_fn free_user_data);
 
 // Masks bodies by the host's own rules. NULL `fn` brings the built-in ones back. See mpr_mask_fn and mpr_free_fn.
 // Returns MPR_OK or MPR_ERR_INVALID_ARGUMENT. Since 0.1.
-mpr_status mpr_options_set_mask_callback(struct mpr_options *options,
+mpr_status mpr_options_set_mask_callback(mpr_options *options,
                                          mpr_mask_fn fn,
                                          void *user_data,
                                          mpr_free_fn free_user_data);
 
 // Lets the host make trace ids. NULL `fn` removes it. See mpr_trace_id_fn and mpr_free_fn. Returns MPR_OK or
 // MPR_ERR_INVALID_ARGUMENT. Since 0.1.
-mpr_status mpr_options_set_trace_id_hook(struct mpr_options *options,
+mpr_status mpr_options_set_trace_id_hook(mpr_options *options,
                                          mpr_trace_id_fn fn,
                                          void *user_data,
                                          mpr_free_fn free_user_data);
 
 // Lets the host make short ids where a server gives none. NULL `fn` removes it. See mpr_short_id_fn and mpr_free_fn.
 // Returns MPR_OK or MPR_ERR_INVALID_ARGUMENT. Since 0.1.
-mpr_status mpr_options_set_short_id_hook(struct mpr_options *options,
+mpr_status mpr_options_set_short_id_hook(mpr_options *options,
                                          mpr_short_id_fn fn,
                                          void *user_data,
                                          mpr_free_fn free_user_data);
 
 // Lets the host decide which root spans outside a session are recorded. NULL `fn` brings sample_ratio back. See
 // mpr_sampler_fn and mpr_free_fn. Returns MPR_OK or MPR_ERR_INVALID_ARGUMENT. Since 0.1.
-mpr_status mpr_options_set_sampler_hook(struct mpr_options *options,
+mpr_status mpr_options_set_sampler_hook(mpr_options *options,
                                         mpr_sampler_fn fn,
                                         void *user_data,
                                         mpr_free_fn free_user_data);
@@ -835,7 +835,7 @@ mpr_status mpr_options_set_sampler_hook(struct mpr_options *options,
 // failure. Does no I/O beyond reading certificate files that are named: the worker thread, TLS and connections come
 // when something first needs them. Returns MPR_OK, MPR_ERR_ALREADY_INITIALIZED, MPR_ERR_INVALID_ARGUMENT (no API key,
 // or an unusable option or environment variable), MPR_ERR_IO, MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_init(struct mpr_options *options);
+mpr_status mpr_init(mpr_options *options);
 
 // Waits until everything recorded before the call is delivered, `timeout_ms` at most. Not from a callback of this
 // library. Returns MPR_OK, MPR_ERR_TIMEOUT (what is left stays queued and is still delivered),
@@ -851,7 +851,7 @@ mpr_status mpr_shutdown(uint32_t timeout_ms);
 
 // Writes the numbers since mpr_init(); after mpr_shutdown() those of its end; before both zeros. Returns MPR_OK or
 // MPR_ERR_INVALID_ARGUMENT (NULL, or struct_size is not set). Since 0.1.
-mpr_status mpr_get_stats(struct mpr_stats *stats);
+mpr_status mpr_get_stats(mpr_stats *stats);
 
 /* ---- Sessions ---- */
 
@@ -965,12 +965,12 @@ mpr_status mpr_capture_payload(int32_t kind,
 // (the other calls take NULL and answer MPR_SKIPPED) or `kind` is unknown. It holds a bounded part of the body,
 // whatever arrives, and belongs to the caller until mpr_capture_free(). Since 0.1.
 //
-struct mpr_capture *mpr_capture_begin(int32_t kind,
+mpr_capture *mpr_capture_begin(int32_t kind,
                                       const uint8_t trace_id[16]);
 
 // Adds one header. Copies. Returns MPR_OK, MPR_SKIPPED (`capture` is NULL), MPR_ERR_INVALID_ARGUMENT,
 // MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_capture_header(struct mpr_capture *capture,
+mpr_status mpr_capture_header(mpr_capture *capture,
                               const char *name,
                               size_t name_len,
                               const char *value,
@@ -978,17 +978,17 @@ mpr_status mpr_capture_header(struct mpr_capture *capture,
 
 // Adds a piece of the body. Copies what is kept. Returns MPR_OK, MPR_SKIPPED (`capture` is NULL),
 // MPR_ERR_INVALID_ARGUMENT, MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_capture_body(struct mpr_capture *capture, const uint8_t *chunk, size_t len);
+mpr_status mpr_capture_body(mpr_capture *capture, const uint8_t *chunk, size_t len);
 
 // The payload is complete: masks it and hands each finished attribute to `fn` on this thread before it returns. Free
 // the capture afterwards; a second end finds it empty. Returns MPR_OK, MPR_SKIPPED (`capture` is NULL),
 // MPR_ERR_INVALID_ARGUMENT, MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_capture_end(struct mpr_capture *capture,
+mpr_status mpr_capture_end(mpr_capture *capture,
                            mpr_attribute_fn fn,
                            void *user_data);
 
 // Frees a capture, ended or not. NULL is fine. Since 0.1.
-void mpr_capture_free(struct mpr_capture *capture);
+void mpr_capture_free(mpr_capture *capture);
 
 // Masks a body by the rules of mpr_init(), or by the default ones before it: what mpr_capture_payload() would send,
 // uncut. `content_type` may be NULL (it is guessed); `in` may be any bytes, and what is not text becomes a note. Writes the masked text to `out` with no NUL, and its length to
@@ -1006,48 +1006,48 @@ mpr_status mpr_mask(const char *content_type,
 // recorded, others follow their parent or sample_ratio. Also for a trace that is not recorded, and with recording off,
 // the result is a span, whose context can be passed on and whose calls answer MPR_SKIPPED. It belongs to the caller
 // until mpr_span_end(). NULL for a name that is NULL or not UTF-8, or an unknown kind. Since 0.1.
-struct mpr_span *mpr_span_begin(const char *name,
+mpr_span *mpr_span_begin(const char *name,
                                 int32_t kind,
-                                const struct mpr_span_context *parent);
+                                const mpr_span_context *parent);
 
 // Sets an attribute; a second value for a key (1 to 4096 bytes) replaces the first. Secrets in the text are masked. Returns MPR_OK,
 // MPR_SKIPPED (not recorded), MPR_ERR_INVALID_ARGUMENT, MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_span_set_string(struct mpr_span *span,
+mpr_status mpr_span_set_string(mpr_span *span,
                                const char *key,
                                const char *value);
 
 // Sets an attribute that is a whole number. Returns as mpr_span_set_string(). Since 0.1.
-mpr_status mpr_span_set_int(struct mpr_span *span, const char *key, int64_t value);
+mpr_status mpr_span_set_int(mpr_span *span, const char *key, int64_t value);
 
 // Sets an attribute that is a number. Returns as mpr_span_set_string(). Since 0.1.
-mpr_status mpr_span_set_double(struct mpr_span *span, const char *key, double value);
+mpr_status mpr_span_set_double(mpr_span *span, const char *key, double value);
 
 // Sets an attribute that is true (1) or false (0). Returns as mpr_span_set_string(). Since 0.1.
-mpr_status mpr_span_set_bool(struct mpr_span *span, const char *key, int32_t value);
+mpr_status mpr_span_set_bool(mpr_span *span, const char *key, int32_t value);
 
 // Adds an event that happens now. `attributes_json` is NULL or a JSON object. Returns as mpr_span_set_string().
 // Since 0.1.
-mpr_status mpr_span_add_event(struct mpr_span *span,
+mpr_status mpr_span_add_event(mpr_span *span,
                               const char *name,
                               const char *attributes_json);
 
 // Says whether the work succeeded. `code` is one of MPR_SPAN_STATUS_*; `message` (may be NULL) is kept with
 // MPR_SPAN_STATUS_ERROR. OK is final; an error is not taken back, and a later one with a message replaces it. Returns as mpr_span_set_string(). Since 0.1.
-mpr_status mpr_span_set_status(struct mpr_span *span,
+mpr_status mpr_span_set_status(mpr_span *span,
                                int32_t code,
                                const char *message);
 
 // Puts an exception on a span and marks the span failed. `type` is required (e.g. "std::out_of_range"), `message` and
 // `stacktrace` may be NULL. Secrets are masked, raw addresses (0x7ffd…) left out: write frames as function (file:line)
 // or module+offset. Returns as mpr_span_set_string(). Since 0.1.
-mpr_status mpr_span_record_exception(struct mpr_span *span,
+mpr_status mpr_span_record_exception(mpr_span *span,
                                      const char *type,
                                      const char *message,
                                      const char *stacktrace);
 
 // Captures a payload onto a span: mpr_capture_payload() for spans of this library. Returns as mpr_span_set_string().
 // Since 0.1.
-mpr_status mpr_span_capture_payload(struct mpr_span *span,
+mpr_status mpr_span_capture_payload(mpr_span *span,
                                     int32_t kind,
                                     const char *headers,
                                     size_t headers_len,
@@ -1057,26 +1057,26 @@ mpr_status mpr_span_capture_payload(struct mpr_span *span,
 // mpr_capture_end() for spans of this library: the payload is complete, and its attributes go onto the span as they are.
 // (mpr_span_set_string() in a callback would mask them a second time.) Free the capture afterwards. Returns MPR_OK,
 // MPR_SKIPPED (`capture` is NULL, or the span is not recorded), MPR_ERR_INVALID_ARGUMENT, MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_span_capture_end(struct mpr_span *span,
-                                struct mpr_capture *capture);
+mpr_status mpr_span_capture_end(mpr_span *span,
+                                mpr_capture *capture);
 
 // Writes the span's ids and flags, to be the parent of other spans or to be sent as traceparent. Works for every span
 // until its end. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT, MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_span_get_context(const struct mpr_span *span,
-                                struct mpr_span_context *context);
+mpr_status mpr_span_get_context(const mpr_span *span,
+                                mpr_span_context *context);
 
 // Ends a span, queues it for delivery and frees it. NULL is fine. Never waits for the network. Since 0.1.
-void mpr_span_end(struct mpr_span *span);
+void mpr_span_end(mpr_span *span);
 
 // Reads a W3C traceparent header. Returns MPR_OK or MPR_ERR_INVALID_ARGUMENT (NULL, or not a valid one; `*context` is
 // then all zero, which begins a new trace: the result need not be looked at). Works with recording off. Since 0.1.
 mpr_status mpr_traceparent_parse(const char *traceparent,
-                                 struct mpr_span_context *context);
+                                 mpr_span_context *context);
 
 // Writes a W3C traceparent header of 55 characters and a NUL. Returns MPR_OK or MPR_ERR_INVALID_ARGUMENT. Works with
 // recording off. Since 0.1.
 //
-mpr_status mpr_traceparent_format(const struct mpr_span_context *context,
+mpr_status mpr_traceparent_format(const mpr_span_context *context,
                                   char out[56]);
 
 // Records an exception that no span of this library stands for, below `context` (NULL: a trace of its own in the running
@@ -1085,7 +1085,7 @@ mpr_status mpr_traceparent_format(const struct mpr_span_context *context,
 mpr_status mpr_capture_exception(const char *type,
                                  const char *message,
                                  const char *stacktrace,
-                                 const struct mpr_span_context *context);
+                                 const mpr_span_context *context);
 
 /* ---- Logs ---- */
 
@@ -1097,7 +1097,7 @@ mpr_status mpr_log(int32_t severity_number,
                    const char *body,
                    size_t len,
                    const char *attributes_json,
-                   const struct mpr_span_context *context);
+                   const mpr_span_context *context);
 
 /* ---- OTLP in, for hosts with an OpenTelemetry SDK in any language ---- */
 

@@ -120,10 +120,10 @@ pub fn required() -> Result<Arc<Recorder>> {
 /// MPR_ERR_ALREADY_INITIALIZED; MPR_ERR_INVALID_STATE from the log callback; MPR_ERR_INVALID_ARGUMENT and MPR_ERR_IO for
 /// what the options or the environment hold.
 pub fn init(options: &Options) -> Result<()> {
-    not_from_the_log_callback("init")?;
+    not_from_the_log_callback()?;
     let _one_at_a_time = CHANGE.lock()?;
     if CURRENT.load().is_some() {
-        return Err(Error::new(MPR_ERR_ALREADY_INITIALIZED, "init: call mpr_shutdown() before another mpr_init()"));
+        return Err(Error::new(MPR_ERR_ALREADY_INITIALIZED, "call mpr_shutdown() before another mpr_init()"));
     }
     let config = Config::resolve(options)?;
     if let Some(sink) = config.hooks.log.clone() {
@@ -150,9 +150,9 @@ pub fn init(options: &Options) -> Result<()> {
 /// something was left, which is then counted; or as the platform answers to the session's end.
 pub fn shutdown(timeout: Duration) -> Result<mpr_status> {
     let deadline = Instant::now() + timeout;
-    not_from_the_log_callback("shutdown")?;
+    not_from_the_log_callback()?;
     if let Some(recorder) = CURRENT.load().as_ref() {
-        recorder.worker.not_from_within("shutdown")?;
+        recorder.worker.not_from_within()?;
     }
     let one_at_a_time = CHANGE.lock()?;
     let Some(recorder) = CURRENT.swap(None) else { return Ok(MPR_SKIPPED) };
@@ -168,7 +168,7 @@ pub fn shutdown(timeout: Duration) -> Result<mpr_status> {
         false => Ok(MPR_SKIPPED),
         true => {
             let (work, all) = (timeout * 9 / 20, timeout / 2);
-            recorder.wait("shutdown", work, all, Arc::clone(&recorder.sessions).shutdown(work))
+            recorder.wait(work, all, Arc::clone(&recorder.sessions).shutdown(work))
         }
     };
     let left = recorder.intake.pipeline().close(deadline);
@@ -181,17 +181,16 @@ pub fn shutdown(timeout: Duration) -> Result<mpr_status> {
     match left {
         0 => ended.map(|_| MPR_OK),
         left => {
-            let text =
-                format!("shutdown: {left} items were not delivered within {} ms and are dropped", timeout.as_millis());
+            let text = format!("{left} items were not delivered within {} ms and are dropped", timeout.as_millis());
             Err(Error::new(MPR_ERR_TIMEOUT, text))
         }
     }
 }
 
 /// The log callback may run in the middle of a change.
-fn not_from_the_log_callback(what: &str) -> Result<()> {
+fn not_from_the_log_callback() -> Result<()> {
     match log::is_inside() {
-        true => Err(Error::state(format!("{what}: not from the log callback"))),
+        true => Err(Error::state("not from the log callback")),
         false => Ok(()),
     }
 }
@@ -256,23 +255,23 @@ impl Recorder {
     ///
     /// # Errors
     /// The operation's, or MPR_ERR_TIMEOUT.
-    fn wait<F>(&self, what: &'static str, work: Duration, all: Duration, operation: F) -> Result<mpr_status>
+    fn wait<F>(&self, work: Duration, all: Duration, operation: F) -> Result<mpr_status>
     where
         F: Future<Output = Result<mpr_status>> + Send + 'static,
     {
-        self.worker.wait_for(all, what, limited(what, work, operation))
+        self.worker.wait_for(all, limited(work, operation))
     }
 
     /// A blocking session call, bounded by timeout_ms.
     ///
     /// # Errors
     /// The operation's, or MPR_ERR_TIMEOUT.
-    pub fn session_call<F>(&self, what: &'static str, operation: F) -> Result<mpr_status>
+    pub fn session_call<F>(&self, operation: F) -> Result<mpr_status>
     where
         F: Future<Output = Result<mpr_status>> + Send + 'static,
     {
         let limit = self.config.timeout;
-        self.wait(what, limit + GRACE / 2, limit + GRACE, operation)
+        self.wait(limit, limit + GRACE, operation)
     }
 
     /// The same without waiting: `done` is called once, on the worker, with the result.
@@ -281,19 +280,18 @@ impl Recorder {
     /// MPR_ERR_IO when no worker can be started; `done` is then not called.
     pub fn session_call_async<F>(
         &self,
-        what: &'static str,
         operation: F,
         done: impl FnOnce(Result<mpr_status>) + Send + 'static,
     ) -> Result<()>
     where
         F: Future<Output = Result<mpr_status>> + Send + 'static,
     {
-        let limit = self.config.timeout + GRACE / 2;
+        let limit = self.config.timeout;
         // Shared, so that `done` is not called by a future that is dropped before it was taken.
         let done = Arc::new(Mutex::new(OnceDone(Some(done))));
         let on_worker = Arc::clone(&done);
         let taken = self.worker.spawn(async move {
-            let result = limited(what, limit, operation).await;
+            let result = limited(limit, operation).await;
             if let Ok(mut done) = on_worker.lock() {
                 done.call(result);
             }
@@ -311,7 +309,7 @@ impl Recorder {
     /// # Errors
     /// MPR_ERR_TIMEOUT; what is left stays queued.
     pub fn flush(&self, timeout: Duration) -> Result<()> {
-        self.worker.not_from_within("flush")?;
+        self.worker.not_from_within()?;
         self.intake.pipeline().flush(Instant::now() + timeout)
     }
 
@@ -414,13 +412,13 @@ impl Recorder {
     }
 }
 
-async fn limited<F>(what: &'static str, limit: Duration, operation: F) -> Result<mpr_status>
+async fn limited<F>(limit: Duration, operation: F) -> Result<mpr_status>
 where
     F: Future<Output = Result<mpr_status>>,
 {
     match tokio::time::timeout(limit, operation).await {
         Ok(result) => result,
-        Err(_) => Err(Error::new(MPR_ERR_TIMEOUT, format!("{what}: no answer within {} ms", limit.as_millis()))),
+        Err(_) => Err(Error::new(MPR_ERR_TIMEOUT, format!("no answer within {} ms", limit.as_millis()))),
     }
 }
 

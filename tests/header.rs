@@ -38,6 +38,10 @@ fn generated() -> String {
     // Rust has keywords that C has not: a parameter called in_ or type_ loses its underscore in C.
     let text = String::from_utf8(out).unwrap();
     let mut text = text.replace(" fn_", " fn").replace("*in_,", "*in,").replace("*type_,", "*type,");
+    // The typedefs stand for the structs everywhere but in their own lines.
+    for name in ["options", "capture", "span", "stats", "span_context"] {
+        text = text.replace(&format!("struct mpr_{name} *"), &format!("mpr_{name} *"));
+    }
     for (file, heading) in SOURCES.iter().filter(|(_, heading)| !heading.is_empty()) {
         let first = &functions(file)[0].0;
         let is_prototype = |line: &str| !line.starts_with(['/', ' ']) && line.contains(&format!("{first}("));

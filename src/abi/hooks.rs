@@ -19,8 +19,8 @@ pub type mpr_log_fn = Option<unsafe extern "C" fn(level: i32, message: *const c_
 
 /// Masks a body in place of the built-in rules. Writes the masked text (UTF-8) to `out` and its length to `*needed`. When
 /// `capacity` is too small it writes `*needed` (at most 64 MiB) alone and is called again with that much. `in` is never
-/// NULL. Returns MPR_OK, or anything else for "cannot": the body is then masked whole and counted. Called on the thread that captures; it may be several
-/// at once. Since 0.1.
+/// NULL. Returns MPR_OK, or anything else for "cannot": the body is then masked whole and counted. Called on the thread
+/// that captures; it may be several at once. Since 0.1.
 pub type mpr_mask_fn = Option<
     unsafe extern "C" fn(
         content_type: *const c_char,
@@ -42,8 +42,8 @@ pub type mpr_trace_id_fn = Option<unsafe extern "C" fn(out: *mut u8, user_data: 
 /// bytes), result MPR_OK. The Multiplayer platform and the local recorder always answer with one. Since 0.1.
 pub type mpr_short_id_fn = Option<unsafe extern "C" fn(out: *mut c_char, user_data: *mut c_void) -> mpr_status>;
 
-/// Decides about a root span outside a session that the library begins: MPR_RECORD_AND_SAMPLE, or any other number for no. `trace_id`
-/// has 16 bytes; `ratio` is the option sample_ratio. Since 0.1.
+/// Decides about a root span outside a session that the library begins: MPR_RECORD_AND_SAMPLE, or any other number for
+/// no. `trace_id` has 16 bytes; `ratio` is the option sample_ratio. Since 0.1.
 pub type mpr_sampler_fn = Option<unsafe extern "C" fn(trace_id: *const u8, ratio: f64, user_data: *mut c_void) -> i32>;
 
 /// A callback that asks for more has not set `*needed`, or is out of its mind.

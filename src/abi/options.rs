@@ -18,9 +18,9 @@ pub struct mpr_options {
     _private: [u8; 0],
 }
 
-/// New options with nothing set. What is set wins; what is not falls back to its environment variable, then to its default (an empty
-/// variable counts as not set). Belongs to the caller until mpr_init() takes it or mpr_options_free() frees it. NULL only when memory for handles is used up.
-/// Since 0.1.
+/// New options with nothing set. What is set wins; what is not falls back to its environment variable (an empty one counts
+/// as not set), then to its default. Belongs to the caller until mpr_init() takes it or mpr_options_free() frees it. NULL
+/// only when memory for handles is used up. Since 0.1.
 #[no_mangle]
 pub extern "C" fn mpr_options_new() -> *mut mpr_options {
     guard_or("mpr_options_new", std::ptr::null_mut(), || Ok(TABLE.insert(Options::default())? as *mut mpr_options))

@@ -38,7 +38,7 @@ pub unsafe extern "C" fn mpr_start(session_type: i32, session_json: *const c_cha
         // SAFETY: passed on with the header's rules.
         let (recorder, details) = unsafe { prepare(session_json) }?;
         let kind = kind_of(session_type)?;
-        recorder.session_call("start", Arc::clone(&recorder.sessions).start(kind, details, Policy::default()))
+        recorder.session_call(Arc::clone(&recorder.sessions).start(kind, details, Policy::default()))
     })
 }
 
@@ -52,7 +52,7 @@ pub unsafe extern "C" fn mpr_stop(session_json: *const c_char) -> mpr_status {
     guard("mpr_stop", || {
         // SAFETY: passed on with the header's rules.
         let (recorder, details) = unsafe { prepare(session_json) }?;
-        recorder.session_call("stop", Arc::clone(&recorder.sessions).stop(details))
+        recorder.session_call(Arc::clone(&recorder.sessions).stop(details))
     })
 }
 
@@ -65,7 +65,7 @@ pub unsafe extern "C" fn mpr_save(session_json: *const c_char) -> mpr_status {
     guard("mpr_save", || {
         // SAFETY: passed on with the header's rules.
         let (recorder, details) = unsafe { prepare(session_json) }?;
-        recorder.session_call("save", Arc::clone(&recorder.sessions).save(details))
+        recorder.session_call(Arc::clone(&recorder.sessions).save(details))
     })
 }
 
@@ -75,7 +75,7 @@ pub unsafe extern "C" fn mpr_save(session_json: *const c_char) -> mpr_status {
 pub extern "C" fn mpr_cancel() -> mpr_status {
     guard("mpr_cancel", || {
         let recorder = recorder::required()?;
-        recorder.session_call("cancel", Arc::clone(&recorder.sessions).cancel())
+        recorder.session_call(Arc::clone(&recorder.sessions).cancel())
     })
 }
 
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn mpr_check_remote(session_json: *const c_char) -> mpr_st
     guard("mpr_check_remote", || {
         // SAFETY: passed on with the header's rules.
         let (recorder, details) = unsafe { prepare(session_json) }?;
-        recorder.session_call("check_remote", Arc::clone(&recorder.sessions).check_remote(details))
+        recorder.session_call(Arc::clone(&recorder.sessions).check_remote(details))
     })
 }
 
@@ -217,5 +217,5 @@ where
             unsafe { done(status, data.get()) };
         }
     };
-    recorder.session_call_async(function, call, done).map(|()| MPR_OK)
+    recorder.session_call_async(call, done).map(|()| MPR_OK)
 }

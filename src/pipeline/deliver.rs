@@ -170,10 +170,8 @@ impl Sender {
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
                 Answer::Retry { after, why: format!("HTTP {}", status.as_u16()) }
             }
-            _ if status.is_success() => match answer {
-                Ok(answer) => Answer::Delivered { refused: refused(&answer) },
-                Err(e) => Answer::Retry { after: None, why: e.message },
-            },
+            // The status is the receiver's word that it has them, also when the rest breaks off.
+            _ if status.is_success() => Answer::Delivered { refused: answer.map_or(0, |answer| refused(&answer)) },
             _ if status.is_server_error() => Answer::Retry { after, why: format!("HTTP {}", status.as_u16()) },
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Answer::Final { why: format!("HTTP {}: the API key was refused by the OTLP intake", status.as_u16()) }

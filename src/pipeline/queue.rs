@@ -75,7 +75,7 @@ impl State {
         if self.settled_up_to() >= target {
             return Ok(());
         }
-        Err(Error::new(MPR_ERR_TIMEOUT, format!("flush: {} items are still queued", self.counts.queued)))
+        Err(Error::new(MPR_ERR_TIMEOUT, format!("{} items are still queued", self.counts.queued)))
     }
 }
 

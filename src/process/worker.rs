@@ -58,12 +58,12 @@ impl Worker {
     ///
     /// # Errors
     /// MPR_ERR_INVALID_STATE.
-    pub fn not_from_within(&self, what: &str) -> Result<()> {
+    pub fn not_from_within(&self) -> Result<()> {
         let running = self.running.lock()?;
         match running.as_ref() {
-            Some(running) if running.thread.thread().id() == std::thread::current().id() => Err(Error::state(format!(
-                "{what}: blocking calls are not for the library's callbacks; use the _async one"
-            ))),
+            Some(running) if running.thread.thread().id() == std::thread::current().id() => {
+                Err(Error::state("blocking calls are not for the library's callbacks; use the _async one"))
+            }
             _ => Ok(()),
         }
     }
@@ -72,12 +72,12 @@ impl Worker {
     ///
     /// # Errors
     /// The future's own, MPR_ERR_TIMEOUT, or MPR_ERR_INTERNAL when it failed inside.
-    pub fn wait_for<T, F>(&self, timeout: Duration, what: &str, future: F) -> Result<T>
+    pub fn wait_for<T, F>(&self, timeout: Duration, future: F) -> Result<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        self.not_from_within(what)?;
+        self.not_from_within()?;
         let (sender, receiver) = mpsc::sync_channel(1);
         self.spawn(async move {
             let _ = sender.send(future.await);
@@ -85,12 +85,10 @@ impl Worker {
         match receiver.recv_timeout(timeout) {
             Ok(result) => result,
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                Err(Error::new(MPR_ERR_TIMEOUT, format!("{what}: no answer within {} ms", timeout.as_millis())))
+                Err(Error::new(MPR_ERR_TIMEOUT, format!("no answer within {} ms", timeout.as_millis())))
             }
             Err(mpsc::RecvTimeoutError::Disconnected) if self.stopped.load(Ordering::Acquire) => Err(turned_off()),
-            Err(mpsc::RecvTimeoutError::Disconnected) => {
-                Err(Error::new(MPR_ERR_INTERNAL, format!("{what}: failed inside the library")))
-            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => Err(Error::new(MPR_ERR_INTERNAL, "failed inside the library")),
         }
     }
 

@@ -168,7 +168,7 @@ impl Sessions {
             match shared.state {
                 _ if shared.closed => return Err(turned_off()),
                 State::Stopped => shared.state = State::Starting,
-                _ => return Err(Error::state("start: a session is running; stop or cancel it first")),
+                _ => return Err(Error::state("a session is running; stop or cancel it first")),
             }
         }
         let entered = AtomicBool::new(false);
@@ -186,7 +186,7 @@ impl Sessions {
             return Ok(MPR_OK);
         }
         // Answered in the middle of a shutdown that no longer waits for it: nobody would ever end it.
-        let _ = self.rest.call("start", Method::DELETE, &cancel_path(kind, &id), None).await;
+        let _ = self.rest.call(Method::DELETE, &cancel_path(kind, &id), None).await;
         Err(turned_off())
     }
 
@@ -241,7 +241,7 @@ impl Sessions {
         let _turn = self.turn.lock().await;
         let active = self.active().filter(|active| active.kind == Kind::Continuous);
         let Some(active) = active else {
-            return Err(Error::state("save: no continuous session is running"));
+            return Err(Error::state("no continuous session is running"));
         };
         self.flush_first("save", self.config.timeout / 2).await;
         self.save_window(&active, details).await
@@ -256,7 +256,7 @@ impl Sessions {
     pub async fn check_remote(self: Arc<Self>, details: Details) -> Result<mpr_status> {
         let details = self.completed(details);
         let path = "/remote-session-recording/check";
-        let answer = match self.rest.call("check_remote", Method::POST, path, Some(&details.check_body())).await {
+        let answer = match self.rest.call(Method::POST, path, Some(&details.check_body())).await {
             Ok(answer) => answer,
             Err(Refused { http: 500, error }) => {
                 log::write(Level::Warn, || format!("taken as 'do not start': {}", error.message));
@@ -267,7 +267,7 @@ impl Sessions {
         match answer.get("shouldStart").and_then(Value::as_bool) {
             Some(true) => {}
             Some(_) => return Ok(MPR_SKIPPED),
-            None => return Err(Error::new(MPR_ERR_REJECTED, "check_remote: the answer has no 'shouldStart'")),
+            None => return Err(Error::new(MPR_ERR_REJECTED, "the answer has no 'shouldStart'")),
         }
         let kind = match answer.get("mode").and_then(Value::as_str) {
             Some("MANUAL") => Kind::Manual,
@@ -420,18 +420,18 @@ impl Sessions {
                 ("/debug-sessions/start", details.body(&fields))
             }
         };
-        let answer = self.rest.call("start", Method::POST, path, Some(&body)).await?;
+        let answer = self.rest.call(Method::POST, path, Some(&body)).await?;
         let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
         let short_id = text("shortId").or_else(|| details.short_id.clone());
         let short_id = short_id.or_else(|| self.config.hooks.short_id.as_ref()?());
         let prefix = short_id.as_deref().and_then(|short_id| SessionPrefix::new(kind, short_id));
         let Some(id) = usable_id(&answer) else {
-            return Err(Error::new(MPR_ERR_REJECTED, "start: the answer has no usable '_id'"));
+            return Err(Error::new(MPR_ERR_REJECTED, "the answer has no usable '_id'"));
         };
         let Some(prefix) = prefix else {
             // A continuous one would stay open there for ever.
-            let _ = self.rest.call("start", Method::DELETE, &cancel_path(kind, &id), None).await;
-            let text = "start: the answer has no usable 'shortId' (8 lower-case hex digits)";
+            let _ = self.rest.call(Method::DELETE, &cancel_path(kind, &id), None).await;
+            let text = "the answer has no usable 'shortId' (8 lower-case hex digits)";
             return Err(Error::new(MPR_ERR_REJECTED, text));
         };
         let max = self.config.session_max;
@@ -486,7 +486,7 @@ impl Sessions {
             let mut shared = self.shared.lock()?;
             match shared.state {
                 State::Started => shared.state = State::Ending,
-                _ => return Err(Error::state(format!("{how}: no session is running"))),
+                _ => return Err(Error::state("no session is running")),
             }
             // New traces stop joining at once; spans that are open now still belong to it by their ids.
             let active = self.leave();
@@ -531,7 +531,7 @@ impl Sessions {
                 }
             }
         }
-        match self.rest.call(how, method, &path, body.as_ref()).await {
+        match self.rest.call(method, &path, body.as_ref()).await {
             Ok(_) => Ok(()),
             // Ended already, by the platform's limit or from elsewhere.
             Err(Refused { http: 404, .. }) => Ok(()),
@@ -560,7 +560,7 @@ impl Sessions {
         // An update replaces each of them wholesale, so what the start gave is sent again.
         let body = active.details.clone().with(details.clone()).body(&given);
         let path = format!("/debug-sessions/{}", active.id);
-        let update = self.rest.call("stop", Method::PATCH, &path, Some(&body));
+        let update = self.rest.call(Method::PATCH, &path, Some(&body));
         let lost = match tokio::time::timeout(limit, update).await {
             Ok(Ok(_)) => return,
             Ok(Err(refused)) => refused.error.message,
@@ -574,9 +574,9 @@ impl Sessions {
         let details = active.details.clone().with(newer);
         let path = format!("/continuous-debug-sessions/{}/save", active.id);
         let body = details.body(&["name", "sessionAttributes", "resourceAttributes"]);
-        let answer = self.rest.call("save", Method::POST, &path, Some(&body)).await?;
+        let answer = self.rest.call(Method::POST, &path, Some(&body)).await?;
         let Some(id) = usable_id(&answer) else {
-            return Err(Error::new(MPR_ERR_REJECTED, "save: the answer has no usable '_id'"));
+            return Err(Error::new(MPR_ERR_REJECTED, "the answer has no usable '_id'"));
         };
         let saved = json!({ "id": id, "url": answer.get("url"), "at": iso8601(SystemTime::now()) });
         log::write(Level::Info, || format!("session {} saved as {id}", active.prefix.short_id()));
@@ -584,7 +584,7 @@ impl Sessions {
         let rest = details.body(&["tags", "userAttributes"]);
         if rest != json!({}) {
             let path = format!("/debug-sessions/{id}");
-            if let Err(refused) = self.rest.call("save", Method::PATCH, &path, Some(&rest)).await {
+            if let Err(refused) = self.rest.call(Method::PATCH, &path, Some(&rest)).await {
                 log::write(Level::Warn, || format!("saved, but without its tags: {}", refused.error.message));
             }
         }
@@ -690,7 +690,7 @@ impl Sessions {
         if !entered {
             // Stopped by the host meanwhile: nobody would ever end the new one.
             let path = cancel_path(old.kind, &new_id);
-            return Ok(self.rest.call("roll over", Method::DELETE, &path, None).await.map(drop)?);
+            return Ok(self.rest.call(Method::DELETE, &path, None).await.map(drop)?);
         }
         log::write(Level::Info, || format!("session {} goes on as part {part}", old.prefix.short_id()));
         if let Err(e) = self.end_remotely("stop", old, Details::default(), self.config.timeout).await {

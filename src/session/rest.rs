@@ -15,6 +15,8 @@ use crate::status::{
 
 /// A session document of the platform is a few KB.
 const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
+/// Kept of timeout_ms for getting an answer back to the caller.
+const LONGEST_MARGIN: Duration = Duration::from_millis(100);
 /// Attempts for a server that cannot be reached, with growing pauses between.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(300)];
 
@@ -45,28 +47,28 @@ impl Rest {
         Self { http, config }
     }
 
-    /// One call below `/v0/radar`. `what` names it in messages. The answer is Null when it has no body.
+    /// One call below `/v0/radar`. The answer is Null when it has no body.
     ///
     /// # Errors
     /// MPR_ERR_UNAUTHORIZED for 401 and 403, MPR_ERR_REJECTED for any other refusal and for an answer that is not JSON,
     /// MPR_ERR_NETWORK when the server cannot be reached (or 502, 503, 504), MPR_ERR_TIMEOUT.
-    pub async fn call(&self, what: &str, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Refused> {
+    pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Refused> {
         let timed_out = || Refused {
             http: 0,
             error: Error::new(
                 MPR_ERR_TIMEOUT,
-                format!("{what}: no answer from {} within {} ms", self.server(), self.config.timeout.as_millis()),
+                format!("no answer from {} within {} ms", self.server(), self.config.timeout.as_millis()),
             ),
         };
-        tokio::time::timeout(self.config.timeout, self.attempts(what, method, path, body))
-            .await
-            .unwrap_or_else(|_| Err(timed_out()))
+        // A little less than the limit around it, which could not tell who did not answer.
+        let limit = self.config.timeout.saturating_sub((self.config.timeout / 20).min(LONGEST_MARGIN));
+        tokio::time::timeout(limit, self.attempts(method, path, body)).await.unwrap_or_else(|_| Err(timed_out()))
     }
 
-    async fn attempts(&self, what: &str, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Refused> {
+    async fn attempts(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Refused> {
         let mut pauses = PAUSES.iter();
         loop {
-            let (refused, safe_to_repeat) = match self.attempt(what, method.clone(), path, body).await {
+            let (refused, safe_to_repeat) = match self.attempt(method.clone(), path, body).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
@@ -80,17 +82,8 @@ impl Rest {
     }
 
     /// The second part of the error tells whether the server cannot have acted on the request.
-    async fn attempt(
-        &self,
-        what: &str,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<Value, (Refused, bool)> {
-        let fail = |http: u16, status: mpr_status, text: String| Refused {
-            http,
-            error: Error::new(status, format!("{what}: {text}")),
-        };
+    async fn attempt(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, (Refused, bool)> {
+        let fail = |http: u16, status: mpr_status, text: String| Refused { http, error: Error::new(status, text) };
         let idempotent = method != Method::POST;
         let client = self.http.client().map_err(|error| (Refused { http: 0, error }, false))?;
         let mut key = HeaderValue::from_str(self.config.api_key.expose())

@@ -22,7 +22,7 @@ class Parameter:
 
     @property
     def is_handle(self):
-        return re.fullmatch(r"(const )?struct mpr_(options|span|capture) \*", self.type) is not None
+        return re.fullmatch(r"(const )?mpr_(options|span|capture) \*", self.type) is not None
 
 
 @dataclass
@@ -75,10 +75,10 @@ def static_line():
 
 # Something that is right, for each type and name. Handles are made anew for each call: several functions end them.
 GOOD = {
-    "struct mpr_options *": "mpr_options_new()", "const struct mpr_options *": "mpr_options_new()",
-    "struct mpr_span *": 'mpr_span_begin("s", 0, NULL)', "const struct mpr_span *": 'mpr_span_begin("s", 0, NULL)',
-    "struct mpr_capture *": "mpr_capture_begin(1, trace)", "struct mpr_stats *": "&stats",
-    "struct mpr_span_context *": "&context", "const struct mpr_span_context *": "&context",
+    "mpr_options *": "mpr_options_new()", "const mpr_options *": "mpr_options_new()",
+    "mpr_span *": 'mpr_span_begin("s", 0, NULL)', "const mpr_span *": 'mpr_span_begin("s", 0, NULL)',
+    "mpr_capture *": "mpr_capture_begin(1, trace)", "mpr_stats *": "&stats",
+    "mpr_span_context *": "&context", "const mpr_span_context *": "&context",
     "size_t *": "&needed", "uint32_t *": "&u32", "uint64_t *": "&u64", "int32_t *": "&i32", "double *": "&f64",
     "char *": "text", "uint8_t *": "bytes", "const uint8_t *": "bytes", "const char *": '"x"', "void *": "bytes",
     "mpr_attribute_fn": "attribute", "mpr_done_fn": "NULL", "mpr_free_fn": "NULL", "mpr_log_fn": "NULL", "mpr_mask_fn": "NULL",
@@ -147,7 +147,7 @@ def misuse_program():
                            ("(void *)&stats", "an address"), ("(void *)(bytes + 1)", "an odd address")]
                 for kind in ("options", "span", "capture"):
                     if f"mpr_{kind} " not in parameter.type:
-                        handles.append((f"(void *){GOOD[f'struct mpr_{kind} *']}", f"a {kind}"))
+                        handles.append((f"(void *){GOOD[f'mpr_{kind} *']}", f"a {kind}"))
                 for value, what in handles:
                     # With recording off there are no captures: that one is NULL.
                     instead(value, what, "session ? INVALID : ANY" if "capture" in value else "INVALID")

@@ -36,7 +36,7 @@ START = {
     "409 with a message of another type": (Answer(409, json={"message": {"a": 1}}), "REJECTED", "409"),
     "400": (refused(400), "REJECTED", "400"),
     "418": (refused(418), "REJECTED", "418"),
-    "429": (refused(429, headers={"Retry-After": "1"}), "REJECTED", "429"),
+    "429": (refused(429, headers={"Retry-After": "1"}), "NETWORK", "429"),
     "500": (refused(500, "An error occurred. We are looking into it."), "REJECTED", "500"),
     "502": (Answer(502, body=b"<html>bad gateway"), "NETWORK", "502"),
     "503": (Answer(503, headers={"Retry-After": "3600"}), "NETWORK", "503"),

@@ -29,7 +29,7 @@ def test_calls_in_the_wrong_state(platform):
     assert result["before"] == [off] * 6 + ["SKIPPED"]
     assert result["stopped"] == [
         "INVALID_STATE",
-        "mpr_stop: stop: no session is running",
+        "mpr_stop: no session is running",
         "INVALID_STATE",
         "INVALID_STATE",
         "stopped",
