@@ -34,7 +34,7 @@ def test_calls_in_the_wrong_state(platform):
         "INVALID_STATE",
         "stopped",
     ]
-    assert result["manual"][0::2] == ["INVALID_STATE"] * 2 + ["mpr_save: save: no continuous session is running"]
+    assert result["manual"][0::2] == ["INVALID_STATE"] * 2 + ["mpr_save: no continuous session is running"]
     assert "stop or cancel it first" in result["manual"][1] and result["manual"][5] == "started"
     assert result["continuous"] == ["INVALID_STATE", "OK", "started"]
     assert result["after"] == ["INVALID_STATE"] * 2
