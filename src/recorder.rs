@@ -1,9 +1,10 @@
 //! The one process-wide object: configuration, session, capture, delivery. Everything that the C border offers is a
 //! function here, in Rust's terms.
 
+use std::collections::HashMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwapOption, Guard};
@@ -35,7 +36,12 @@ const GRACE: Duration = Duration::from_millis(500);
 const CONVENTIONS: &[&str] =
     &["server.", "client.", "network.", "net.", "peer.", "source.", "destination.", "session."];
 
+/// A host that makes up keys without end does not fill memory with them.
+const MAX_KNOWN_KEYS: usize = 4096;
+
 static CURRENT: ArcSwapOption<Recorder> = ArcSwapOption::const_empty();
+/// Whether there is one, for those who need no more.
+static RECORDING: AtomicBool = AtomicBool::new(false);
 /// Held while the current recorder is replaced; never on the hot path.
 static CHANGE: Mutex<()> = Mutex::new(());
 
@@ -52,6 +58,7 @@ pub struct Recorder {
     intake: Arc<Intake>,
     worker: Arc<Worker>,
     captures: CaptureCounts,
+    sensitive_keys: RwLock<HashMap<Box<str>, bool>>,
     generation: u32,
 }
 
@@ -105,6 +112,11 @@ pub fn current() -> Guard<Option<Arc<Recorder>>> {
     }
 }
 
+/// Whether recording is on. One atomic load.
+pub fn is_on() -> bool {
+    RECORDING.load(Ordering::Relaxed)
+}
+
 /// The recorder for calls that make no sense without one.
 ///
 /// # Errors
@@ -140,6 +152,7 @@ pub fn init(options: &Options) -> Result<()> {
         ids::set_doc_ratio(0.0);
     }
     CURRENT.store(Some(made?));
+    RECORDING.store(true, Ordering::Relaxed);
     Ok(())
 }
 
@@ -155,6 +168,7 @@ pub fn shutdown(timeout: Duration) -> Result<mpr_status> {
         recorder.worker.not_from_within()?;
     }
     let one_at_a_time = CHANGE.lock()?;
+    RECORDING.store(false, Ordering::Relaxed);
     let Some(recorder) = CURRENT.swap(None) else { return Ok(MPR_SKIPPED) };
     if recorder.generation != os::generation() {
         // A child that never recorded: all of this is the parent's.
@@ -243,6 +257,7 @@ impl Recorder {
             tracer: Tracer::new(&config, Arc::clone(&intake)),
             logger: Logger::new(&config, Arc::clone(&intake)),
             captures: CaptureCounts::default(),
+            sensitive_keys: RwLock::default(),
             generation: os::generation(),
             config,
             sessions,
@@ -346,13 +361,26 @@ impl Recorder {
 
     /// Masks a span attribute that the host sets: by its key's words, and what looks like a secret in its text.
     pub fn mask_attribute(&self, key: &str, value: &str) -> String {
-        let rules = &self.config.capture.rules;
-        // "server.address" and "session.id" are no secrets: the conventions' names say what they hold.
-        let conventional = CONVENTIONS.iter().any(|namespace| key.starts_with(namespace));
-        if rules.masks_body() && !conventional && rules.is_sensitive_field(key) {
+        if self.config.capture.rules.masks_body() && self.is_sensitive_key(key) {
             return mask::PLACEHOLDER.to_owned();
         }
         self.mask_text(value)
+    }
+
+    /// A program has few attribute keys and uses them all the time, so what the rules say of each is kept.
+    fn is_sensitive_key(&self, key: &str) -> bool {
+        if let Some(known) = self.sensitive_keys.read().ok().and_then(|keys| keys.get(key).copied()) {
+            return known;
+        }
+        // "server.address" and "session.id" are no secrets: the conventions' names say what they hold.
+        let conventional = CONVENTIONS.iter().any(|namespace| key.starts_with(namespace));
+        let sensitive = !conventional && self.config.capture.rules.is_sensitive_field(key);
+        if let Ok(mut keys) = self.sensitive_keys.write() {
+            if keys.len() < MAX_KNOWN_KEYS {
+                keys.insert(key.into(), sensitive);
+            }
+        }
+        sensitive
     }
 
     /// Masks the attributes of an event or a log.

@@ -80,5 +80,5 @@ pub unsafe extern "C" fn mpr_should_sample(trace_id: *const u8, ratio: f64) -> i
 }
 
 fn on_or_off((): ()) -> Result<mpr_status> {
-    Ok(if recorder::current().is_some() { MPR_OK } else { MPR_SKIPPED })
+    Ok(if recorder::is_on() { MPR_OK } else { MPR_SKIPPED })
 }

@@ -177,6 +177,11 @@ fn adapt_span(span: &mut Span) {
 }
 
 fn keep_last_of_each_key(attributes: &mut Vec<KeyValue>) {
+    // Comparing a few is faster than hashing them.
+    let later = |i: usize, kv: &KeyValue| attributes.iter().skip(i + 1).any(|later| later.key == kv.key);
+    if attributes.len() <= 16 && !attributes.iter().enumerate().any(|(i, kv)| later(i, kv)) {
+        return;
+    }
     let mut seen = HashSet::with_capacity(attributes.len());
     let keep: Vec<bool> = attributes.iter().rev().map(|kv| seen.insert(kv.key.as_str())).collect();
     let mut keep = keep.into_iter().rev();
