@@ -1,7 +1,7 @@
 //! libmpr: session recording for backend services as a native library.
 //!
 //! The product is the C ABI in [`abi`] (`include/mpr.h`); the modules below it are the same in Rust's terms. The arrow
-//! between them points downwards only: abi → recorder → {spans, logs} → intake → session → pipeline →
+//! between them points downwards only: abi → otlp_in → recorder → {spans, logs} → intake → session → pipeline →
 //! {config, trace, capture} → {mask, process, status}. See docs/architecture.md.
 
 #![deny(missing_docs)]

@@ -16,7 +16,6 @@ use crate::http::Http;
 use crate::intake::Intake;
 use crate::logs::Logger;
 use crate::mask;
-use crate::otlp_in;
 use crate::pipeline::{Counts, Pipeline, Queue};
 use crate::process::log::{self, Level};
 use crate::process::worker::{turned_off, Worker};
@@ -393,22 +392,6 @@ impl Recorder {
     pub fn mask_json(&self, value: &Value) -> String {
         let text = value.to_string();
         mask::mask_body(&self.config.capture.rules, Some("application/json"), text.as_bytes()).text
-    }
-
-    /// Takes an ExportTraceServiceRequest of a host's SDK; see [`otlp_in`].
-    ///
-    /// # Errors
-    /// MPR_ERR_INVALID_ARGUMENT when the bytes are not such a request, MPR_ERR_QUEUE_FULL.
-    pub fn export_traces(&self, request: &[u8]) -> Result<mpr_status> {
-        otlp_in::traces(self, request)
-    }
-
-    /// Takes an ExportLogsServiceRequest of a host's SDK; see [`otlp_in`].
-    ///
-    /// # Errors
-    /// MPR_ERR_INVALID_ARGUMENT when the bytes are not such a request, MPR_ERR_QUEUE_FULL.
-    pub fn export_logs(&self, request: &[u8]) -> Result<mpr_status> {
-        otlp_in::logs(self, request)
     }
 
     /// Where finished spans and logs enter.

@@ -30,10 +30,10 @@ use prost::Message;
 use rusqlite::Connection;
 use serde_json::{json, Value};
 
+use crate::app::{blocking, App};
 use crate::auth;
 use crate::clock;
 use crate::otlp_json;
-use crate::server::{blocking, App};
 use crate::stats::{Reason, Signal};
 use crate::store::{self, Item};
 

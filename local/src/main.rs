@@ -1,6 +1,7 @@
 //! `mpr-local`: the local recorder of libmpr. One command, no configuration, 127.0.0.1
 //! only: the session API and OTLP intake of the platform, a store, and a page to look at.
 
+mod app;
 mod auth;
 mod clock;
 mod document;
@@ -27,7 +28,7 @@ use clap::{Args, Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{signal, SignalKind};
 
-use crate::server::{App, Limits};
+use crate::app::{blocking, App, Limits};
 use crate::store::Store;
 
 /// How often things that end by themselves are looked for.
@@ -202,7 +203,7 @@ async fn keep_time(app: Arc<App>) {
     loop {
         ticks.tick().await;
         let app = Arc::clone(&app);
-        if let Some(Err(e)) = server::blocking(move || sessions::tick(&app)).await {
+        if let Some(Err(e)) = blocking(move || sessions::tick(&app)).await {
             eprintln!("mpr-local: database: {e}");
         }
     }

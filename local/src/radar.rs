@@ -12,8 +12,9 @@ use axum::response::{IntoResponse, Response};
 use rusqlite::Connection;
 use serde_json::{json, Value};
 
-use crate::auth::{self, Caller};
-use crate::server::{blocking, App};
+use crate::app::{blocking, App};
+use crate::auth;
+use crate::sessions::{Call, Outcome, Refusal, Reply};
 use crate::validate::{self, Schema};
 use crate::{intake, schemas, sessions};
 
@@ -28,34 +29,6 @@ struct Route {
     /// None: the platform does not look at the body.
     body: Option<&'static Schema>,
     act: Act,
-}
-
-/// A validated call.
-pub struct Call {
-    pub caller: Caller,
-    pub id: String,
-    pub body: Value,
-}
-
-pub enum Reply {
-    Json(Value),
-    Nothing,
-}
-
-pub enum Refusal {
-    Invalid(&'static str),
-    NotFound(&'static str),
-    /// Where the platform's code throws what it did not mean to.
-    Internal,
-}
-
-pub type Outcome = Result<Reply, Refusal>;
-
-impl From<rusqlite::Error> for Refusal {
-    fn from(e: rusqlite::Error) -> Self {
-        eprintln!("mpr-local: database: {e}");
-        Refusal::Internal
-    }
 }
 
 /// In the platform's order: the first that matches wins.

@@ -1,9 +1,8 @@
 //! The one origin: routes, what every request must satisfy, the page and its own API.
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::body::to_bytes;
 use axum::extract::{Path, Request, State};
@@ -16,9 +15,9 @@ use axum::Router;
 use rusqlite::Connection;
 use serde_json::{json, Value};
 
+use crate::app::{blocking, App};
 use crate::radar::{self, json_response, not_found_text};
-use crate::stats::Stats;
-use crate::store::{self, Session, Store};
+use crate::store::{self, Session};
 use crate::validate::{self, key, object, one_of, Schema, FREE_OBJECT};
 use crate::{document, intake};
 
@@ -33,72 +32,6 @@ const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src '
      frame-ancestors 'none'";
 
 const SETTINGS_LIMIT: usize = 64 * 1024;
-
-/// How long things live, in milliseconds.
-pub struct Limits {
-    /// A manual session, from its start.
-    pub session_ms: i64,
-    /// What a save keeps of a continuous session.
-    pub window_ms: i64,
-    /// What a continuous session remembers at all.
-    pub rows_ms: i64,
-    /// How long a saved session still takes what had begun before the save.
-    pub grace_ms: i64,
-}
-
-pub struct App {
-    pub store: Store,
-    pub stats: Stats,
-    pub limits: Limits,
-    /// `http://127.0.0.1:PORT`
-    pub base: String,
-    port: u16,
-    remote_check: Mutex<Value>,
-    issues: Mutex<HashMap<String, i64>>,
-}
-
-impl App {
-    pub fn new(store: Store, port: u16, limits: Limits) -> Self {
-        let remote_check = json!({
-            "shouldStart": false,
-            "mode": "CONTINUOUS",
-            "recordingOptions": {
-                "frontend": {
-                    "screens": true, "traces": true, "logs": true,
-                    "logLevel": "info", "content": true,
-                },
-                "backend": { "traces": true, "logs": true, "logLevel": "info", "content": true },
-            },
-        });
-        App {
-            store,
-            stats: Stats::new(),
-            limits,
-            base: format!("http://127.0.0.1:{port}"),
-            port,
-            remote_check: Mutex::new(remote_check),
-            issues: Mutex::default(),
-        }
-    }
-
-    /// What the next remote check is answered with.
-    pub fn remote_check(&self) -> Value {
-        self.remote_check.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Whether an issue was not seen since `since_ms`; it counts as seen from now on.
-    pub fn new_issue(&self, issue: String, since_ms: i64) -> bool {
-        let mut issues = self.issues.lock().unwrap_or_else(PoisonError::into_inner);
-        issues.retain(|_, seen| *seen > since_ms);
-        let now = crate::clock::now_ms();
-        issues.insert(issue, now).is_none()
-    }
-}
-
-/// Runs what touches the database off the async threads. None: it panicked.
-pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    tokio::task::spawn_blocking(work).await.ok()
-}
 
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -282,11 +215,12 @@ async fn set_remote_check(State(app): State<Arc<App>>, request: Request) -> Resp
     if let Err(message) = validate::check(&SETTINGS, "body", &settings) {
         return bad(message);
     }
-    let mut current = app.remote_check.lock().unwrap_or_else(PoisonError::into_inner);
-    for (key, value) in settings.as_object().into_iter().flatten() {
-        current[key] = value.clone();
-    }
-    json_response(StatusCode::OK, &current)
+    let changed = app.change_remote_check(|current| {
+        for (key, value) in settings.as_object().into_iter().flatten() {
+            current[key] = value.clone();
+        }
+    });
+    json_response(StatusCode::OK, &changed)
 }
 
 async fn read<T: Send + 'static>(

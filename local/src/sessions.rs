@@ -6,11 +6,38 @@
 use rusqlite::Connection;
 use serde_json::{json, Map, Value};
 
+use crate::app::App;
 use crate::auth::{self, Caller};
-use crate::radar::{Call, Outcome, Refusal, Reply};
-use crate::server::App;
 use crate::store::{self, Kind, Session};
 use crate::{clock, document};
+
+/// A validated call.
+pub struct Call {
+    pub caller: Caller,
+    pub id: String,
+    pub body: Value,
+}
+
+pub enum Reply {
+    Json(Value),
+    Nothing,
+}
+
+pub enum Refusal {
+    Invalid(&'static str),
+    NotFound(&'static str),
+    /// Where the platform's code throws what it did not mean to.
+    Internal,
+}
+
+pub type Outcome = Result<Reply, Refusal>;
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(e: rusqlite::Error) -> Self {
+        eprintln!("mpr-local: database: {e}");
+        Refusal::Internal
+    }
+}
 
 /// How long a crash buffer's client id leads to its session.
 const CLIENT_MS: i64 = 60_000;

@@ -2,6 +2,7 @@
 
 use super::guard::guard;
 use super::input;
+use crate::otlp_in;
 use crate::recorder;
 use crate::status::{mpr_status, MPR_SKIPPED};
 
@@ -16,7 +17,7 @@ pub unsafe extern "C" fn mpr_export_traces(otlp_request: *const u8, len: usize) 
     guard("mpr_export_traces", || {
         // SAFETY: `len` readable bytes or NULL, as the header asks.
         let request = unsafe { input::bytes("otlp_request", otlp_request, len) }?;
-        recorder::current().as_ref().map_or(Ok(MPR_SKIPPED), |recorder| recorder.export_traces(request))
+        recorder::current().as_ref().map_or(Ok(MPR_SKIPPED), |recorder| otlp_in::traces(recorder, request))
     })
 }
 
@@ -27,6 +28,6 @@ pub unsafe extern "C" fn mpr_export_logs(otlp_request: *const u8, len: usize) ->
     guard("mpr_export_logs", || {
         // SAFETY: `len` readable bytes or NULL, as the header asks.
         let request = unsafe { input::bytes("otlp_request", otlp_request, len) }?;
-        recorder::current().as_ref().map_or(Ok(MPR_SKIPPED), |recorder| recorder.export_logs(request))
+        recorder::current().as_ref().map_or(Ok(MPR_SKIPPED), |recorder| otlp_in::logs(recorder, request))
     })
 }
