@@ -14,10 +14,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("MPR_BUILD") or ROOT / "build").resolve()
-# tests/local finds its recorder by a variable of its own.
+# The recorder's helpers find it by a variable of their own.
 os.environ.setdefault("MPR_LOCAL_BIN", str(BUILD / "bin" / "mpr-local"))
-for folder in ("support", "local"):
-    sys.path.insert(0, str(ROOT / "tests" / folder))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from environment import clean_env  # noqa: E402
 from local_recorder import start_local  # noqa: E402

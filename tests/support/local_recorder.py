@@ -13,6 +13,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from otlp import field, fixed64, number_field, varint  # noqa: F401 (the tests take them from here)
+
 BINARY = os.environ.get("MPR_LOCAL_BIN")
 KEY = "local"
 
@@ -216,29 +218,6 @@ def logs(*records, resource=None):
 
 
 # ---- protobuf by hand --------------------------------------------------------------------
-
-
-def varint(n):
-    out = bytearray()
-    while n > 127:
-        out.append(n & 127 | 128)
-        n >>= 7
-    out.append(n)
-    return bytes(out)
-
-
-def field(number, data):
-    """A length-delimited field; text and bytes alike."""
-    data = data.encode() if isinstance(data, str) else data
-    return varint(number << 3 | 2) + varint(len(data)) + data
-
-
-def number_field(number, n):
-    return varint(number << 3) + varint(n)
-
-
-def fixed64(number, n):
-    return varint(number << 3 | 1) + n.to_bytes(8, "little")
 
 
 def pb_attribute(key, value):
