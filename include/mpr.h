@@ -286,10 +286,9 @@ typedef mpr_status (*mpr_short_id_fn)(char *out, void *user_data);
 // no. `trace_id` has 16 bytes; `ratio` is the option sample_ratio. Since 0.1.
 typedef int32_t (*mpr_sampler_fn)(const uint8_t *trace_id, double ratio, void *user_data);
 
-// Where everything recorded is. Set struct_size to sizeof(mpr_stats) (at least 16) before the call; the library writes no
-// further, so that later versions can add members at the end. At every moment
-// accepted = exported + dropped_queue_full + dropped_rejected + dropped_too_large + dropped_shutdown +
-// dropped_internal + queued. Since 0.1.
+// Where everything recorded is. Set struct_size to sizeof(mpr_stats) (at least 16) before the call; the library writes
+// no further, so that later versions can add members at the end. At every moment accepted = exported +
+// dropped_queue_full + dropped_rejected + dropped_too_large + dropped_shutdown + dropped_internal + queued. Since 0.1.
 typedef struct mpr_stats {
     // In: sizeof(mpr_stats) of the caller. Out: the same.
     size_t struct_size;
@@ -385,9 +384,9 @@ const char *mpr_last_error(void);
 
 /* ---- Options ---- */
 
-// New options with nothing set. What is set wins; what is not falls back to its environment variable (an empty one counts
-// as not set), then to its default. Belongs to the caller until mpr_init() takes it or mpr_options_free() frees it. NULL
-// only when memory for handles is used up. Since 0.1.
+// New options with nothing set. What is set wins; what is not falls back to its environment variable (an empty one
+// counts as not set), then to its default. Belongs to the caller until mpr_init() takes it or mpr_options_free() frees
+// it. NULL only when memory for handles is used up. Since 0.1.
 mpr_options *mpr_options_new(void);
 
 // Frees options that mpr_init() has not taken. NULL is fine. Since 0.1.
@@ -431,9 +430,9 @@ mpr_status mpr_options_get_api_base_url(const mpr_options *options,
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_set_traces_endpoint(mpr_options *options, const char *value);
 
-// What mpr_init() would use for traces_endpoint, as text (lists and objects as JSON, "" for none). The size that is needed,
-// with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
-// (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+// What mpr_init() would use for traces_endpoint, as text (lists and objects as JSON, "" for none). The size that is
+// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_get_traces_endpoint(const mpr_options *options,
                                            char *out,
                                            size_t capacity,
@@ -444,9 +443,9 @@ mpr_status mpr_options_get_traces_endpoint(const mpr_options *options,
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_set_logs_endpoint(mpr_options *options, const char *value);
 
-// What mpr_init() would use for logs_endpoint, as text (lists and objects as JSON, "" for none). The size that is needed,
-// with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
-// (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+// What mpr_init() would use for logs_endpoint, as text (lists and objects as JSON, "" for none). The size that is
+// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_get_logs_endpoint(const mpr_options *options,
                                          char *out,
                                          size_t capacity,
@@ -570,9 +569,9 @@ mpr_status mpr_options_get_service_name(const mpr_options *options,
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_set_service_version(mpr_options *options, const char *value);
 
-// What mpr_init() would use for service_version, as text (lists and objects as JSON, "" for none). The size that is needed,
-// with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
-// (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+// What mpr_init() would use for service_version, as text (lists and objects as JSON, "" for none). The size that is
+// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_get_service_version(const mpr_options *options,
                                            char *out,
                                            size_t capacity,
@@ -596,9 +595,9 @@ mpr_status mpr_options_get_environment(const mpr_options *options,
 mpr_status mpr_options_set_resource_attributes(mpr_options *options,
                                                const char *value);
 
-// What mpr_init() would use for resource_attributes, as text (lists and objects as JSON, "" for none). The size that is needed,
-// with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
-// (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+// What mpr_init() would use for resource_attributes, as text (lists and objects as JSON, "" for none). The size that
+// is needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_get_resource_attributes(const mpr_options *options,
                                                char *out,
                                                size_t capacity,
@@ -670,9 +669,9 @@ mpr_status mpr_options_get_mask_headers(const mpr_options *options, int32_t *out
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_set_mask_body_fields(mpr_options *options, const char *value);
 
-// What mpr_init() would use for mask_body_fields, as text (lists and objects as JSON, "" for none). The size that is needed,
-// with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
-// (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+// What mpr_init() would use for mask_body_fields, as text (lists and objects as JSON, "" for none). The size that is
+// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_get_mask_body_fields(const mpr_options *options,
                                             char *out,
                                             size_t capacity,
@@ -682,9 +681,9 @@ mpr_status mpr_options_get_mask_body_fields(const mpr_options *options,
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_set_mask_header_names(mpr_options *options, const char *value);
 
-// What mpr_init() would use for mask_header_names, as text (lists and objects as JSON, "" for none). The size that is needed,
-// with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
-// (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+// What mpr_init() would use for mask_header_names, as text (lists and objects as JSON, "" for none). The size that is
+// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_get_mask_header_names(const mpr_options *options,
                                              char *out,
                                              size_t capacity,
@@ -694,9 +693,9 @@ mpr_status mpr_options_get_mask_header_names(const mpr_options *options,
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_set_headers_to_include(mpr_options *options, const char *value);
 
-// What mpr_init() would use for headers_to_include, as text (lists and objects as JSON, "" for none). The size that is needed,
-// with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
-// (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+// What mpr_init() would use for headers_to_include, as text (lists and objects as JSON, "" for none). The size that is
+// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_get_headers_to_include(const mpr_options *options,
                                               char *out,
                                               size_t capacity,
@@ -706,9 +705,9 @@ mpr_status mpr_options_get_headers_to_include(const mpr_options *options,
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_set_headers_to_exclude(mpr_options *options, const char *value);
 
-// What mpr_init() would use for headers_to_exclude, as text (lists and objects as JSON, "" for none). The size that is needed,
-// with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
-// (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+// What mpr_init() would use for headers_to_exclude, as text (lists and objects as JSON, "" for none). The size that is
+// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_get_headers_to_exclude(const mpr_options *options,
                                               char *out,
                                               size_t capacity,
@@ -722,8 +721,8 @@ mpr_status mpr_options_set_decompress(mpr_options *options, int32_t value);
 // MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_get_decompress(const mpr_options *options, int32_t *out);
 
-// Least severe diagnostics for the log callback: "off", "error", "warn" (default), "info" or "debug". Environment: MPR_LOG.
-// NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
+// Least severe diagnostics for the log callback: "off", "error", "warn" (default), "info" or "debug". Environment:
+// MPR_LOG. NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_set_log_level(mpr_options *options,
                                      const char *value);
 
@@ -884,25 +883,25 @@ mpr_status mpr_save(const char *session_json);
 mpr_status mpr_cancel(void);
 
 // Asks the platform whether to record now, and starts a session of the kind that it wants. Call it now and then, with
-// the attributes that its conditions look at in `session_json` (NULL, or as for mpr_start()). The platform has no answer
-// that means stop, so a session that runs goes on. Blocks, timeout_ms at most. Returns MPR_OK (a session was started),
-// MPR_SKIPPED (nothing to do; also for HTTP 500, the platform's answer to a condition on an attribute that was not sent),
-// else as mpr_start(). Since 0.1.
+// the attributes that its conditions look at in `session_json` (NULL, or as for mpr_start()). The platform has no
+// answer that means stop, so a session that runs goes on. Blocks, timeout_ms at most. Returns MPR_OK (a session was
+// started), MPR_SKIPPED (nothing to do; also for HTTP 500, the platform's answer to a condition on an attribute that
+// was not sent), else as mpr_start(). Since 0.1.
 mpr_status mpr_check_remote(const char *session_json);
 
 // Writes the session's state as a JSON object, NUL-terminated: state ("stopped", "starting", "started", "ending"), and
-// of the session that runs, or ran last, type, id, shortId, name, url, startedAt, counts {spans, logs, errors}; while a
-// manual one runs endsAt and endsInMs (the platform's limit) and part (of a recording that was rolled over); saved
-// {id, url, at} after a save; endedBy ("stop", "cancel", "platform_limit", "shutdown", "failed_start"). The size that is needed, with the NUL, goes to `*needed`
-// (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT (NULL with a capacity),
-// MPR_ERR_NOT_INITIALIZED, MPR_ERR_POISONED. Since 0.1.
+// of the session that runs, or ran last, type, id, shortId, name, url, startedAt, counts {spans, logs, errors}; while
+// a manual one runs endsAt and endsInMs (the platform's limit) and part (of a recording that was rolled over); saved
+// {id, url, at} after a save; endedBy ("stop", "cancel", "platform_limit", "shutdown", "failed_start"). The size that
+// is needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+// MPR_ERR_INVALID_ARGUMENT (NULL with a capacity), MPR_ERR_NOT_INITIALIZED, MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_session_info(char *json,
                             size_t capacity,
                             size_t *needed);
 
-// mpr_start() without waiting: returns at once, and `done` (may be NULL) gets the result. Session calls take turns in the
-// order in which they are made, so a stop may follow a start at once. Returns MPR_OK, or what is wrong with the call
-// itself (`done` is then not called). Since 0.1.
+// mpr_start() without waiting: returns at once, and `done` (may be NULL) gets the result. Session calls take turns in
+// the order in which they are made, so a stop may follow a start at once. Returns MPR_OK, or what is wrong with the
+// call itself (`done` is then not called). Since 0.1.
 mpr_status mpr_start_async(int32_t session_type,
                            const char *session_json,
                            mpr_done_fn done,
@@ -991,8 +990,9 @@ mpr_status mpr_capture_end(mpr_capture *capture,
 void mpr_capture_free(mpr_capture *capture);
 
 // Masks a body by the rules of mpr_init(), or by the default ones before it: what mpr_capture_payload() would send,
-// uncut. `content_type` may be NULL (it is guessed); `in` may be any bytes, and what is not text becomes a note. Writes the masked text to `out` with no NUL, and its length to
-// `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT. Since 0.1.
+// uncut. `content_type` may be NULL (it is guessed); `in` may be any bytes, and what is not text becomes a note.
+// Writes the masked text to `out` with no NUL, and its length to `*needed` (may be NULL). Returns MPR_OK,
+// MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT. Since 0.1.
 mpr_status mpr_mask(const char *content_type,
                     const uint8_t *in,
                     size_t len,
@@ -1010,8 +1010,8 @@ mpr_span *mpr_span_begin(const char *name,
                                 int32_t kind,
                                 const mpr_span_context *parent);
 
-// Sets an attribute; a second value for a key (1 to 4096 bytes) replaces the first. Secrets in the text are masked. Returns MPR_OK,
-// MPR_SKIPPED (not recorded), MPR_ERR_INVALID_ARGUMENT, MPR_ERR_POISONED. Since 0.1.
+// Sets an attribute; a second value for a key (1 to 4096 bytes) replaces the first. Secrets in the text are masked.
+// Returns MPR_OK, MPR_SKIPPED (not recorded), MPR_ERR_INVALID_ARGUMENT, MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_span_set_string(mpr_span *span,
                                const char *key,
                                const char *value);
@@ -1032,7 +1032,8 @@ mpr_status mpr_span_add_event(mpr_span *span,
                               const char *attributes_json);
 
 // Says whether the work succeeded. `code` is one of MPR_SPAN_STATUS_*; `message` (may be NULL) is kept with
-// MPR_SPAN_STATUS_ERROR. OK is final; an error is not taken back, and a later one with a message replaces it. Returns as mpr_span_set_string(). Since 0.1.
+// MPR_SPAN_STATUS_ERROR. OK is final; an error is not taken back, and a later one with a message replaces it. Returns
+// as mpr_span_set_string(). Since 0.1.
 mpr_status mpr_span_set_status(mpr_span *span,
                                int32_t code,
                                const char *message);

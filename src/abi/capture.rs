@@ -197,8 +197,9 @@ pub extern "C" fn mpr_capture_free(capture: *mut mpr_capture) {
 }
 
 /// Masks a body by the rules of mpr_init(), or by the default ones before it: what mpr_capture_payload() would send,
-/// uncut. `content_type` may be NULL (it is guessed); `in` may be any bytes, and what is not text becomes a note. Writes the masked text to `out` with no NUL, and its length to
-/// `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT. Since 0.1.
+/// uncut. `content_type` may be NULL (it is guessed); `in` may be any bytes, and what is not text becomes a note.
+/// Writes the masked text to `out` with no NUL, and its length to `*needed` (may be NULL). Returns MPR_OK,
+/// MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_mask(
     content_type: *const c_char,

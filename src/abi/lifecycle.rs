@@ -38,10 +38,9 @@ pub extern "C" fn mpr_shutdown(timeout_ms: u32) -> mpr_status {
     guard("mpr_shutdown", || recorder::shutdown(Duration::from_millis(timeout_ms.into())))
 }
 
-/// Where everything recorded is. Set struct_size to sizeof(mpr_stats) (at least 16) before the call; the library writes no
-/// further, so that later versions can add members at the end. At every moment
-/// accepted = exported + dropped_queue_full + dropped_rejected + dropped_too_large + dropped_shutdown +
-/// dropped_internal + queued. Since 0.1.
+/// Where everything recorded is. Set struct_size to sizeof(mpr_stats) (at least 16) before the call; the library writes
+/// no further, so that later versions can add members at the end. At every moment accepted = exported +
+/// dropped_queue_full + dropped_rejected + dropped_too_large + dropped_shutdown + dropped_internal + queued. Since 0.1.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct mpr_stats {

@@ -18,9 +18,9 @@ pub struct mpr_options {
     _private: [u8; 0],
 }
 
-/// New options with nothing set. What is set wins; what is not falls back to its environment variable (an empty one counts
-/// as not set), then to its default. Belongs to the caller until mpr_init() takes it or mpr_options_free() frees it. NULL
-/// only when memory for handles is used up. Since 0.1.
+/// New options with nothing set. What is set wins; what is not falls back to its environment variable (an empty one
+/// counts as not set), then to its default. Belongs to the caller until mpr_init() takes it or mpr_options_free() frees
+/// it. NULL only when memory for handles is used up. Since 0.1.
 #[no_mangle]
 pub extern "C" fn mpr_options_new() -> *mut mpr_options {
     guard_or("mpr_options_new", std::ptr::null_mut(), || Ok(TABLE.insert(Options::default())? as *mut mpr_options))
@@ -164,9 +164,9 @@ pub unsafe extern "C" fn mpr_options_set_traces_endpoint(
     guard("mpr_options_set_traces_endpoint", || unsafe { set_text(options, "traces_endpoint", value) })
 }
 
-/// What mpr_init() would use for traces_endpoint, as text (lists and objects as JSON, "" for none). The size that is needed,
-/// with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
-/// (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+/// What mpr_init() would use for traces_endpoint, as text (lists and objects as JSON, "" for none). The size that is
+/// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+/// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_options_get_traces_endpoint(
     options: *const mpr_options,
@@ -187,9 +187,9 @@ pub unsafe extern "C" fn mpr_options_set_logs_endpoint(options: *mut mpr_options
     guard("mpr_options_set_logs_endpoint", || unsafe { set_text(options, "logs_endpoint", value) })
 }
 
-/// What mpr_init() would use for logs_endpoint, as text (lists and objects as JSON, "" for none). The size that is needed,
-/// with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
-/// (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+/// What mpr_init() would use for logs_endpoint, as text (lists and objects as JSON, "" for none). The size that is
+/// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+/// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_options_get_logs_endpoint(
     options: *const mpr_options,
@@ -409,9 +409,9 @@ pub unsafe extern "C" fn mpr_options_set_service_version(
     guard("mpr_options_set_service_version", || unsafe { set_text(options, "service_version", value) })
 }
 
-/// What mpr_init() would use for service_version, as text (lists and objects as JSON, "" for none). The size that is needed,
-/// with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
-/// (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+/// What mpr_init() would use for service_version, as text (lists and objects as JSON, "" for none). The size that is
+/// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+/// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_options_get_service_version(
     options: *const mpr_options,
@@ -457,9 +457,9 @@ pub unsafe extern "C" fn mpr_options_set_resource_attributes(
     guard("mpr_options_set_resource_attributes", || unsafe { set_text(options, "resource_attributes", value) })
 }
 
-/// What mpr_init() would use for resource_attributes, as text (lists and objects as JSON, "" for none). The size that is needed,
-/// with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
-/// (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+/// What mpr_init() would use for resource_attributes, as text (lists and objects as JSON, "" for none). The size that
+/// is needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+/// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_options_get_resource_attributes(
     options: *const mpr_options,
@@ -606,9 +606,9 @@ pub unsafe extern "C" fn mpr_options_set_mask_body_fields(
     guard("mpr_options_set_mask_body_fields", || unsafe { set_text(options, "mask_body_fields", value) })
 }
 
-/// What mpr_init() would use for mask_body_fields, as text (lists and objects as JSON, "" for none). The size that is needed,
-/// with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
-/// (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+/// What mpr_init() would use for mask_body_fields, as text (lists and objects as JSON, "" for none). The size that is
+/// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+/// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_options_get_mask_body_fields(
     options: *const mpr_options,
@@ -633,9 +633,9 @@ pub unsafe extern "C" fn mpr_options_set_mask_header_names(
     guard("mpr_options_set_mask_header_names", || unsafe { set_text(options, "mask_header_names", value) })
 }
 
-/// What mpr_init() would use for mask_header_names, as text (lists and objects as JSON, "" for none). The size that is needed,
-/// with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
-/// (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+/// What mpr_init() would use for mask_header_names, as text (lists and objects as JSON, "" for none). The size that is
+/// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+/// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_options_get_mask_header_names(
     options: *const mpr_options,
@@ -660,9 +660,9 @@ pub unsafe extern "C" fn mpr_options_set_headers_to_include(
     guard("mpr_options_set_headers_to_include", || unsafe { set_text(options, "headers_to_include", value) })
 }
 
-/// What mpr_init() would use for headers_to_include, as text (lists and objects as JSON, "" for none). The size that is needed,
-/// with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
-/// (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+/// What mpr_init() would use for headers_to_include, as text (lists and objects as JSON, "" for none). The size that is
+/// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+/// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_options_get_headers_to_include(
     options: *const mpr_options,
@@ -687,9 +687,9 @@ pub unsafe extern "C" fn mpr_options_set_headers_to_exclude(
     guard("mpr_options_set_headers_to_exclude", || unsafe { set_text(options, "headers_to_exclude", value) })
 }
 
-/// What mpr_init() would use for headers_to_exclude, as text (lists and objects as JSON, "" for none). The size that is needed,
-/// with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
-/// (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+/// What mpr_init() would use for headers_to_exclude, as text (lists and objects as JSON, "" for none). The size that is
+/// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+/// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_options_get_headers_to_exclude(
     options: *const mpr_options,
@@ -720,8 +720,8 @@ pub unsafe extern "C" fn mpr_options_get_decompress(options: *const mpr_options,
     })
 }
 
-/// Least severe diagnostics for the log callback: "off", "error", "warn" (default), "info" or "debug". Environment: MPR_LOG.
-/// NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
+/// Least severe diagnostics for the log callback: "off", "error", "warn" (default), "info" or "debug". Environment:
+/// MPR_LOG. NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_options_set_log_level(options: *mut mpr_options, value: *const c_char) -> mpr_status {
     // SAFETY: passed on with the header's rules.

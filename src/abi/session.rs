@@ -80,10 +80,10 @@ pub extern "C" fn mpr_cancel() -> mpr_status {
 }
 
 /// Asks the platform whether to record now, and starts a session of the kind that it wants. Call it now and then, with
-/// the attributes that its conditions look at in `session_json` (NULL, or as for mpr_start()). The platform has no answer
-/// that means stop, so a session that runs goes on. Blocks, timeout_ms at most. Returns MPR_OK (a session was started),
-/// MPR_SKIPPED (nothing to do; also for HTTP 500, the platform's answer to a condition on an attribute that was not sent),
-/// else as mpr_start(). Since 0.1.
+/// the attributes that its conditions look at in `session_json` (NULL, or as for mpr_start()). The platform has no
+/// answer that means stop, so a session that runs goes on. Blocks, timeout_ms at most. Returns MPR_OK (a session was
+/// started), MPR_SKIPPED (nothing to do; also for HTTP 500, the platform's answer to a condition on an attribute that
+/// was not sent), else as mpr_start(). Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_check_remote(session_json: *const c_char) -> mpr_status {
     guard("mpr_check_remote", || {
@@ -94,11 +94,11 @@ pub unsafe extern "C" fn mpr_check_remote(session_json: *const c_char) -> mpr_st
 }
 
 /// Writes the session's state as a JSON object, NUL-terminated: state ("stopped", "starting", "started", "ending"), and
-/// of the session that runs, or ran last, type, id, shortId, name, url, startedAt, counts {spans, logs, errors}; while a
-/// manual one runs endsAt and endsInMs (the platform's limit) and part (of a recording that was rolled over); saved
-/// {id, url, at} after a save; endedBy ("stop", "cancel", "platform_limit", "shutdown", "failed_start"). The size that is needed, with the NUL, goes to `*needed`
-/// (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT (NULL with a capacity),
-/// MPR_ERR_NOT_INITIALIZED, MPR_ERR_POISONED. Since 0.1.
+/// of the session that runs, or ran last, type, id, shortId, name, url, startedAt, counts {spans, logs, errors}; while
+/// a manual one runs endsAt and endsInMs (the platform's limit) and part (of a recording that was rolled over); saved
+/// {id, url, at} after a save; endedBy ("stop", "cancel", "platform_limit", "shutdown", "failed_start"). The size that
+/// is needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+/// MPR_ERR_INVALID_ARGUMENT (NULL with a capacity), MPR_ERR_NOT_INITIALIZED, MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_session_info(json: *mut c_char, capacity: usize, needed: *mut usize) -> mpr_status {
     guard("mpr_session_info", || {
@@ -108,9 +108,9 @@ pub unsafe extern "C" fn mpr_session_info(json: *mut c_char, capacity: usize, ne
     })
 }
 
-/// mpr_start() without waiting: returns at once, and `done` (may be NULL) gets the result. Session calls take turns in the
-/// order in which they are made, so a stop may follow a start at once. Returns MPR_OK, or what is wrong with the call
-/// itself (`done` is then not called). Since 0.1.
+/// mpr_start() without waiting: returns at once, and `done` (may be NULL) gets the result. Session calls take turns in
+/// the order in which they are made, so a stop may follow a start at once. Returns MPR_OK, or what is wrong with the
+/// call itself (`done` is then not called). Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_start_async(
     session_type: i32,

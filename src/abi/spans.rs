@@ -107,8 +107,8 @@ pub unsafe extern "C" fn mpr_span_begin(
     })
 }
 
-/// Sets an attribute; a second value for a key (1 to 4096 bytes) replaces the first. Secrets in the text are masked. Returns MPR_OK,
-/// MPR_SKIPPED (not recorded), MPR_ERR_INVALID_ARGUMENT, MPR_ERR_POISONED. Since 0.1.
+/// Sets an attribute; a second value for a key (1 to 4096 bytes) replaces the first. Secrets in the text are masked.
+/// Returns MPR_OK, MPR_SKIPPED (not recorded), MPR_ERR_INVALID_ARGUMENT, MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_span_set_string(
     span: *mut mpr_span,
@@ -169,7 +169,8 @@ pub unsafe extern "C" fn mpr_span_add_event(
 }
 
 /// Says whether the work succeeded. `code` is one of MPR_SPAN_STATUS_*; `message` (may be NULL) is kept with
-/// MPR_SPAN_STATUS_ERROR. OK is final; an error is not taken back, and a later one with a message replaces it. Returns as mpr_span_set_string(). Since 0.1.
+/// MPR_SPAN_STATUS_ERROR. OK is final; an error is not taken back, and a later one with a message replaces it. Returns
+/// as mpr_span_set_string(). Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_span_set_status(span: *mut mpr_span, code: i32, message: *const c_char) -> mpr_status {
     guard("mpr_span_set_status", || {
