@@ -39,6 +39,11 @@ pub fn traces(recorder: &Recorder, request: &[u8]) -> Result<mpr_status> {
                     recorder.intake().filter_one();
                     continue;
                 }
+                if let Err(e) = check_ids(&span) {
+                    recorder.intake().filter_one();
+                    taken.note(Err(e));
+                    continue;
+                }
                 mask_span(recorder, &mut span);
                 taken.note(recorder.intake().span(span, Arc::clone(&envelope)));
             }
@@ -64,6 +69,10 @@ pub fn logs(recorder: &Recorder, request: &[u8]) -> Result<mpr_status> {
             let envelope = Arc::new(envelope);
             for mut record in scope_logs.log_records {
                 if session_of(&record.trace_id).kind().in_session() {
+                    if !matches!(record.span_id.len(), 0 | 8) {
+                        // A log is worth keeping without its span.
+                        record.span_id.clear();
+                    }
                     mask_log(recorder, &mut record);
                 }
                 taken.note(recorder.intake().log(record, Arc::clone(&envelope)));
@@ -71,6 +80,18 @@ pub fn logs(recorder: &Recorder, request: &[u8]) -> Result<mpr_status> {
         }
     }
     taken.result()
+}
+
+/// A receiver refuses the whole request for one id of another length.
+fn check_ids(span: &Span) -> Result<()> {
+    let links = span.links.iter().all(|link| link.trace_id.len() == 16 && link.span_id.len() == 8);
+    if span.span_id.len() == 8 && matches!(span.parent_span_id.len(), 0 | 8) && links {
+        return Ok(());
+    }
+    let name: String = span.name.chars().take(80).collect();
+    Err(Error::invalid(format!(
+        "otlp_request: span '{name}' has an id of the wrong length (trace ids have 16 bytes, span ids 8); it is left out"
+    )))
 }
 
 /// What became of the items of one request.

@@ -70,10 +70,19 @@ struct Sender {
 
 /// What to do after one attempt.
 enum Answer {
-    Delivered { refused: u64 },
-    Retry { after: Option<Duration>, why: String },
+    Delivered {
+        refused: u64,
+    },
+    Retry {
+        after: Option<Duration>,
+        why: String,
+    },
     TooLarge,
-    Final { why: String },
+    /// The receiver cannot read it (400). One item that it finds malformed must not cost the others.
+    Malformed,
+    Final {
+        why: String,
+    },
 }
 
 impl Sender {
@@ -89,7 +98,7 @@ impl Sender {
             let (Some(first), count) = (part.first(), part.len()) else { continue };
             match self.deliver(queue, first.signal, &part).await {
                 Answer::Delivered { refused } => batch.settle(&part, refused, Outcome::Exported),
-                Answer::TooLarge if count > 1 => {
+                Answer::TooLarge | Answer::Malformed if count > 1 => {
                     let mut part = part;
                     let half = part.split_off(count / 2);
                     parts.extend([half, part]);
@@ -97,6 +106,10 @@ impl Sender {
                 Answer::TooLarge => {
                     log::write(Level::Error, || "an item was dropped: the receiver finds it too large".into());
                     batch.settle(&part, 0, Outcome::TooLarge);
+                }
+                Answer::Malformed => {
+                    log::write(Level::Error, || "an item was dropped: HTTP 400, the receiver cannot read it".into());
+                    batch.settle(&part, 0, Outcome::Rejected);
                 }
                 Answer::Final { why } | Answer::Retry { why, .. } => {
                     log::write(Level::Error, || format!("{count} items were dropped: {why}"));
@@ -167,6 +180,7 @@ impl Sender {
         let answer = http::read_bounded(response, ANSWER_LIMIT).await;
         match status {
             StatusCode::PAYLOAD_TOO_LARGE => Answer::TooLarge,
+            StatusCode::BAD_REQUEST => Answer::Malformed,
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
                 Answer::Retry { after, why: format!("HTTP {}", status.as_u16()) }
             }
