@@ -30,8 +30,9 @@ test: deps venv check cargo-test build $(BUILD)/examples/c-http-server python-te
 deps:
 	@tools/deps.sh
 
-venv: $(PYTHON)
-$(PYTHON): tests/requirements.txt
+# A stamp, since .venv/bin/python is a link to the system's Python.
+venv: .venv/.installed
+.venv/.installed: tests/requirements.txt
 	python3 -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@

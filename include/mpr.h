@@ -859,7 +859,7 @@ mpr_status mpr_get_stats(mpr_stats *stats);
 // `session_type` is MPR_SESSION_MANUAL or MPR_SESSION_CONTINUOUS. `session_json` is NULL or a JSON object with any of
 // name (text), sessionAttributes, resourceAttributes, userAttributes (objects), tags (array of text or {key, value}),
 // comment (text), shortId (8 lower-case hex digits; serves only where the server gives none). Blocks, timeout_ms at
-// most. When it fails the recorder is stopped. Returns MPR_OK, MPR_ERR_NOT_INITIALIZED, MPR_ERR_INVALID_ARGUMENT,
+// most. When it fails no session was started. Returns MPR_OK, MPR_ERR_NOT_INITIALIZED, MPR_ERR_INVALID_ARGUMENT,
 // MPR_ERR_INVALID_STATE (one runs already, or called on the worker thread), MPR_ERR_UNAUTHORIZED, MPR_ERR_REJECTED,
 // MPR_ERR_NETWORK, MPR_ERR_TIMEOUT, MPR_ERR_IO. Since 0.1.
 mpr_status mpr_start(int32_t session_type,
@@ -867,8 +867,8 @@ mpr_status mpr_start(int32_t session_type,
 
 // Ends the session. What was recorded before the call is delivered first. A manual session is closed, with
 // `session_json` (NULL, or as for mpr_start()) added to it; keys of sessionAttributes that mpr_start() gave keep their
-// first value. A continuous one is ended, and what was saved of it stays. Blocks, timeout_ms at most. Stopped
-// afterwards, whatever it returns. Returns as mpr_start(); MPR_OK also when the platform has ended the session already
+// first value. A continuous one is ended, and what was saved of it stays. Blocks, timeout_ms at most. Stopped afterwards, whatever the platform
+// answers (not after MPR_ERR_INVALID_ARGUMENT, which changes nothing). Returns as mpr_start(); MPR_OK also when the platform has ended the session already
 // (404), MPR_ERR_INVALID_STATE when no session runs. Since 0.1.
 mpr_status mpr_stop(const char *session_json);
 
@@ -1103,8 +1103,8 @@ mpr_status mpr_log(int32_t severity_number,
 /* ---- OTLP in, for hosts with an OpenTelemetry SDK in any language ---- */
 
 // Takes the protobuf bytes of an ExportTraceServiceRequest. What belongs to a session (by its trace ids) is kept and
-// delivered with the library's own spans; the rest is the host's other exporter's. Its attributes, exception and status
-// texts are masked; attributes under `multiplayer.` are taken for what mpr_capture_payload() made, and stay as they are.
+// delivered with the library's own spans; the rest is the host's other exporter's. Names, attributes, exception and
+// status texts are masked; the attributes that mpr_capture_payload() makes stay as they are.
 // Copies; never waits for the network.
 // Returns MPR_OK, MPR_SKIPPED (recording is off, or nothing in it belongs to a session), MPR_ERR_INVALID_ARGUMENT (not
 // such a request), MPR_ERR_QUEUE_FULL (part of it was refused and counted). Since 0.1.

@@ -20,6 +20,7 @@ pub mod http;
 pub mod intake;
 pub mod logs;
 pub mod mask;
+pub mod masker;
 pub mod otlp_in;
 pub mod pipeline;
 pub mod process;

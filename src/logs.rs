@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::config::Config;
 use crate::intake::Intake;
-use crate::mask::mask_text;
+use crate::masker::Masker;
 use crate::pipeline::otlp::{adapt_log_resource, key_value, Envelope};
 use crate::process::clock;
 use crate::spans::{envelope, own_resource, Ids};
@@ -23,20 +23,20 @@ use crate::trace::{ids, Kind};
 pub struct Logger {
     envelope: Arc<Envelope>,
     intake: Arc<Intake>,
-    config: Arc<Config>,
+    masker: Arc<Masker>,
 }
 
 impl Logger {
     /// For this recorder.
-    pub fn new(config: &Arc<Config>, intake: Arc<Intake>) -> Self {
+    pub fn new(config: &Config, intake: Arc<Intake>, masker: Arc<Masker>) -> Self {
         let scope = InstrumentationScope::builder("libmpr").with_version(env!("CARGO_PKG_VERSION")).build();
         let mut resource = own_resource(config);
         let claims = config.key_claims.clone().unwrap_or_default();
         adapt_log_resource(&mut resource, claims.workspace.as_deref(), claims.project.as_deref());
-        Self { envelope: envelope(&resource, &scope), intake, config: Arc::clone(config) }
+        Self { envelope: envelope(&resource, &scope), intake, masker }
     }
 
-    /// Records a log of an OpenTelemetry severity number, with attributes that are masked already. One without a trace
+    /// Records a log of an OpenTelemetry severity number, masked. One without a trace
     /// joins the running session as a trace of its own, since the platform places logs by trace id. MPR_SKIPPED when it
     /// belongs to no session, or when that does not want it.
     ///
@@ -55,7 +55,8 @@ impl Logger {
             return Ok(MPR_SKIPPED);
         }
         let now = clock::unix_nanos();
-        let body = mask_text(&self.config.capture.rules, body).into_owned();
+        let body = self.masker.text(body);
+        let attributes = self.masker.object(attributes);
         let span_id = if context.span_id == [0; 8] { Vec::new() } else { context.span_id.to_vec() };
         let record = LogRecord {
             time_unix_nano: now,

@@ -1,8 +1,8 @@
 //! OTLP of a host's own SDK: decoded whole (one malformed span would have the receiver refuse the batch that it travels
 //! in), filtered by session, masked, handed to the intake.
 //!
-//! Masked are log bodies, attributes, exception and status texts. Attributes under `multiplayer.` are what
-//! mpr_capture_payload() made, and stay as they are: masking them twice would lose content.
+//! Masked are names, log bodies, attributes, exception and status texts. The attributes that mpr_capture_payload() makes
+//! stay as they are: masking them twice would lose content.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use serde_json::Value;
 
+use crate::capture::Kind as PayloadKind;
+use crate::mask::PLACEHOLDER;
 use crate::pipeline::otlp::{adapt_log_resource, plain, session_of, Envelope};
 use crate::recorder::Recorder;
 use crate::status::{mpr_status, Error, Result, MPR_OK, MPR_SKIPPED};
 use crate::trace::Kind;
-
-const CAPTURED: &str = "multiplayer.";
 
 /// Spans outside sessions are the host's other exporter's; MPR_SKIPPED when all are.
 ///
@@ -29,9 +29,11 @@ pub fn traces(recorder: &Recorder, request: &[u8]) -> Result<mpr_status> {
     let request = ExportTraceServiceRequest::decode(request).map_err(|e| not_otlp("ExportTraceServiceRequest", &e))?;
     let mut taken = Taken::default();
     for resource_spans in request.resource_spans {
-        let resource = resource_spans.resource.unwrap_or_default();
+        let mut resource = resource_spans.resource.unwrap_or_default();
+        mask_attributes(recorder, &mut resource.attributes);
         for scope_spans in resource_spans.scope_spans {
-            let scope = scope_spans.scope.unwrap_or_default();
+            let mut scope = scope_spans.scope.unwrap_or_default();
+            mask_attributes(recorder, &mut scope.attributes);
             let envelope = Envelope::new(&resource, &resource_spans.schema_url, &scope, &scope_spans.schema_url);
             let envelope = Arc::new(envelope);
             for mut span in scope_spans.spans {
@@ -62,9 +64,11 @@ pub fn logs(recorder: &Recorder, request: &[u8]) -> Result<mpr_status> {
     let mut taken = Taken::default();
     for resource_logs in request.resource_logs {
         let mut resource = resource_logs.resource.unwrap_or_default();
+        mask_attributes(recorder, &mut resource.attributes);
         adapt_log_resource(&mut resource, claims.workspace.as_deref(), claims.project.as_deref());
         for scope_logs in resource_logs.scope_logs {
-            let scope = scope_logs.scope.unwrap_or_default();
+            let mut scope = scope_logs.scope.unwrap_or_default();
+            mask_attributes(recorder, &mut scope.attributes);
             let envelope = Envelope::new(&resource, &resource_logs.schema_url, &scope, &scope_logs.schema_url);
             let envelope = Arc::new(envelope);
             for mut record in scope_logs.log_records {
@@ -119,12 +123,17 @@ impl Taken {
 }
 
 fn mask_span(recorder: &Recorder, span: &mut Span) {
+    span.name = recorder.masker.text(&span.name);
     mask_attributes(recorder, &mut span.attributes);
+    for link in &mut span.links {
+        mask_attributes(recorder, &mut link.attributes);
+    }
     for event in &mut span.events {
+        event.name = recorder.masker.text(&event.name);
         mask_attributes(recorder, &mut event.attributes);
     }
     if let Some(status) = span.status.as_mut().filter(|status| !status.message.is_empty()) {
-        status.message = recorder.mask_text(&status.message);
+        status.message = recorder.masker.text(&status.message);
     }
 }
 
@@ -132,8 +141,8 @@ fn mask_log(recorder: &Recorder, record: &mut LogRecord) {
     mask_attributes(recorder, &mut record.attributes);
     if let Some(body) = &mut record.body {
         let masked = match plain(body) {
-            Value::String(text) => recorder.mask_text(&text),
-            structured => recorder.mask_json(&structured),
+            Value::String(text) => recorder.masker.text(&text),
+            structured => recorder.masker.json(&structured),
         };
         body.value = Some(any_value::Value::StringValue(masked));
     }
@@ -141,19 +150,40 @@ fn mask_log(recorder: &Recorder, record: &mut LogRecord) {
 
 fn mask_attributes(recorder: &Recorder, attributes: &mut [KeyValue]) {
     for KeyValue { key, value, .. } in attributes {
-        let Some(value) = value.as_mut().filter(|_| !key.starts_with(CAPTURED)) else { continue };
-        mask_value(recorder, key, value);
+        if let Some(value) = value.as_mut().filter(|_| !is_captured(key)) {
+            mask_value(recorder, key, value);
+        }
     }
+}
+
+/// Exactly what mpr_capture_payload() makes.
+fn is_captured(key: &str) -> bool {
+    let key = key.strip_suffix(".size").or_else(|| key.strip_suffix(".truncated")).unwrap_or(key);
+    let kinds = (1..=7).filter_map(|kind| PayloadKind::try_from(kind).ok());
+    key.starts_with("multiplayer.") && kinds.into_iter().any(|kind| key == kind.body_key() || key == kind.headers_key())
 }
 
 /// The decoder has bounded how deep they can be.
 fn mask_value(recorder: &Recorder, key: &str, value: &mut AnyValue) {
+    if recorder.masker.is_sensitive(key) {
+        value.value = Some(any_value::Value::StringValue(PLACEHOLDER.into()));
+        return;
+    }
     match &mut value.value {
-        Some(any_value::Value::StringValue(text)) => *text = recorder.mask_attribute(key, text),
+        Some(any_value::Value::StringValue(text)) => *text = recorder.masker.text(text),
+        Some(any_value::Value::BytesValue(bytes)) => {
+            value.value = Some(any_value::Value::StringValue(format!("[{} bytes]", bytes.len())));
+        }
         Some(any_value::Value::ArrayValue(list)) => {
             list.values.iter_mut().for_each(|inner| mask_value(recorder, key, inner));
         }
-        Some(any_value::Value::KvlistValue(map)) => mask_attributes(recorder, &mut map.values),
+        Some(any_value::Value::KvlistValue(map)) => {
+            for KeyValue { key, value, .. } in &mut map.values {
+                if let Some(value) = value {
+                    mask_value(recorder, key, value);
+                }
+            }
+        }
         _ => {}
     }
 }

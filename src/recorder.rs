@@ -1,21 +1,20 @@
 //! The one process-wide object: configuration, session, capture, delivery. Everything that the C border offers is a
 //! function here, in Rust's terms.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwapOption, Guard};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::capture::{self, CaptureOutcome};
 use crate::config::{Config, Options};
 use crate::http::Http;
 use crate::intake::Intake;
 use crate::logs::Logger;
-use crate::mask;
+use crate::masker::Masker;
 use crate::pipeline::{Counts, Pipeline, Queue};
 use crate::process::log::{self, Level};
 use crate::process::worker::{turned_off, Worker};
@@ -30,13 +29,6 @@ use crate::trace::{self, ids, Kind};
 
 /// A call waits this much longer than the work inside may take, so that the work's own answer is the one that counts.
 const GRACE: Duration = Duration::from_millis(500);
-
-/// OpenTelemetry's namespaces whose attribute names have words in them that would make a body field sensitive.
-const CONVENTIONS: &[&str] =
-    &["server.", "client.", "network.", "net.", "peer.", "source.", "destination.", "session."];
-
-/// A host that makes up keys without end does not fill memory with them.
-const MAX_KNOWN_KEYS: usize = 4096;
 
 static CURRENT: ArcSwapOption<Recorder> = ArcSwapOption::const_empty();
 /// Whether there is one, for those who need no more.
@@ -57,7 +49,8 @@ pub struct Recorder {
     intake: Arc<Intake>,
     worker: Arc<Worker>,
     captures: CaptureCounts,
-    sensitive_keys: RwLock<HashMap<Box<str>, bool>>,
+    /// What masks what a host sets on spans and logs.
+    pub masker: Arc<Masker>,
     generation: u32,
 }
 
@@ -132,7 +125,7 @@ pub fn required() -> Result<Arc<Recorder>> {
 /// what the options or the environment hold.
 pub fn init(options: &Options) -> Result<()> {
     not_from_the_log_callback()?;
-    let _one_at_a_time = CHANGE.lock()?;
+    let one_at_a_time = CHANGE.lock()?;
     if CURRENT.load().is_some() {
         return Err(Error::new(MPR_ERR_ALREADY_INITIALIZED, "call mpr_shutdown() before another mpr_init()"));
     }
@@ -141,10 +134,10 @@ pub fn init(options: &Options) -> Result<()> {
         let sink: Box<log::Sink> = Box::new(move |level, line: &str| sink(level, line));
         drop(log::set_sink(Some(sink), config.log_level));
     }
-    warn_about_key(&config);
     os::watch_forks();
     ids::set_doc_ratio(config.auto_doc_traces_ratio);
-    let made = Recorder::new(Arc::new(config), None);
+    let config = Arc::new(config);
+    let made = Recorder::new(Arc::clone(&config), None);
     if made.is_err() {
         // The options still hold the host's callbacks, so none is freed under the lock.
         drop(log::set_sink(None, 0));
@@ -152,6 +145,8 @@ pub fn init(options: &Options) -> Result<()> {
     }
     CURRENT.store(Some(made?));
     RECORDING.store(true, Ordering::Relaxed);
+    drop(one_at_a_time);
+    warn_about_key(&config);
     Ok(())
 }
 
@@ -188,8 +183,11 @@ pub fn shutdown(timeout: Duration) -> Result<mpr_status> {
     recorder.worker.stop(deadline.saturating_duration_since(Instant::now()));
     *LAST.lock()? = Some((recorder.stats(), recorder.intake.pipeline().queue()));
     let sink = log::set_sink(None, 0);
-    // From here on the host's finalizers may run, and they may call anything.
+    // From here on the host's callback and finalizers may run, and they may call anything.
     drop(one_at_a_time);
+    if let (1.., Some(sink)) = (left, &sink) {
+        sink(Level::Error, &format!("{left} items were dropped: the shutdown's time was over"));
+    }
     drop((recorder, sink));
     match left {
         0 => ended.map(|_| MPR_OK),
@@ -252,11 +250,12 @@ impl Recorder {
         let pipeline = Arc::new(Pipeline::new(Arc::clone(&config), Arc::clone(&http), Arc::clone(&worker)));
         let sessions = Sessions::new(Arc::clone(&config), http, Arc::clone(&pipeline), Arc::clone(&worker), inherited);
         let intake = Arc::new(Intake::new(pipeline, Arc::clone(&sessions)));
+        let masker = Arc::new(Masker::new(config.capture.rules.clone()));
         Ok(Arc::new(Self {
-            tracer: Tracer::new(&config, Arc::clone(&intake)),
-            logger: Logger::new(&config, Arc::clone(&intake)),
+            tracer: Tracer::new(&config, Arc::clone(&intake), Arc::clone(&masker)),
+            logger: Logger::new(&config, Arc::clone(&intake), Arc::clone(&masker)),
             captures: CaptureCounts::default(),
-            sensitive_keys: RwLock::default(),
+            masker: Arc::clone(&masker),
             generation: os::generation(),
             config,
             sessions,
@@ -351,47 +350,6 @@ impl Recorder {
         add(&self.captures.fields_masked, outcome.fields_masked.into());
         add(&self.captures.truncated, outcome.truncated.into());
         add(&self.captures.callback_failures, outcome.callback_failures.into());
-    }
-
-    /// Masks secrets in free text.
-    pub fn mask_text(&self, text: &str) -> String {
-        mask::mask_text(&self.config.capture.rules, text).into_owned()
-    }
-
-    /// Masks a span attribute that the host sets: by its key's words, and what looks like a secret in its text.
-    pub fn mask_attribute(&self, key: &str, value: &str) -> String {
-        if self.config.capture.rules.masks_body() && self.is_sensitive_key(key) {
-            return mask::PLACEHOLDER.to_owned();
-        }
-        self.mask_text(value)
-    }
-
-    /// A program has few attribute keys and uses them all the time, so what the rules say of each is kept.
-    fn is_sensitive_key(&self, key: &str) -> bool {
-        if let Some(known) = self.sensitive_keys.read().ok().and_then(|keys| keys.get(key).copied()) {
-            return known;
-        }
-        // "server.address" and "session.id" are no secrets: the conventions' names say what they hold.
-        let conventional = CONVENTIONS.iter().any(|namespace| key.starts_with(namespace));
-        let sensitive = !conventional && self.config.capture.rules.is_sensitive_field(key);
-        if let Ok(mut keys) = self.sensitive_keys.write() {
-            if keys.len() < MAX_KNOWN_KEYS {
-                keys.insert(key.into(), sensitive);
-            }
-        }
-        sensitive
-    }
-
-    /// Masks the attributes of an event or a log.
-    pub fn mask_object(&self, object: Map<String, Value>) -> Map<String, Value> {
-        // What comes out of valid JSON is valid JSON; were it not, nothing would be kept of it.
-        serde_json::from_str(&self.mask_json(&Value::Object(object))).unwrap_or_default()
-    }
-
-    /// Masks a JSON value, as text.
-    pub fn mask_json(&self, value: &Value) -> String {
-        let text = value.to_string();
-        mask::mask_body(&self.config.capture.rules, Some("application/json"), text.as_bytes()).text
     }
 
     /// Where finished spans and logs enter.

@@ -17,10 +17,12 @@ use opentelemetry_proto::transform::common::tonic::Attributes;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{IdGenerator, Sampler, SdkTracer, SdkTracerProvider, Span, SpanData, SpanProcessor};
 use opentelemetry_sdk::Resource;
+use serde_json::{Map, Value};
 
-use crate::config::Config;
+use crate::config::{otel_value, Config};
 use crate::intake::Intake;
-use crate::mask::mask_text;
+use crate::mask::PLACEHOLDER;
+use crate::masker::Masker;
 use crate::pipeline::otlp::Envelope;
 use crate::process::log::{self, Level};
 use crate::trace::{ids, sampler, Kind};
@@ -74,14 +76,28 @@ pub struct Recording {
     attributes: Vec<KeyValue>,
     /// Where a key stands, once there are too many to look through.
     places: HashMap<Key, usize>,
+    /// The rules of the recorder that the span began in, also after its end.
+    masker: Arc<Masker>,
 }
 
 impl Recording {
-    fn new(span: Span) -> Self {
-        Self { span, status: Status::Unset, attributes: Vec::new(), places: HashMap::new() }
+    fn new(span: Span, masker: Arc<Masker>) -> Self {
+        Self { span, status: Status::Unset, attributes: Vec::new(), places: HashMap::new(), masker }
     }
 
-    /// Sets an attribute; a second value for a key replaces the first.
+    /// Sets a text, masked.
+    pub fn set_text(&mut self, key: &str, text: &str) {
+        let text = self.masker.attribute(key, text);
+        self.set_attribute(KeyValue::new(self.masker.text(key), text));
+    }
+
+    /// Sets a number or truth value; the placeholder when its key says that it is a secret.
+    pub fn set_plain(&mut self, key: &str, value: opentelemetry::Value) {
+        let value = if self.masker.is_sensitive(key) { PLACEHOLDER.into() } else { value };
+        self.set_attribute(KeyValue::new(self.masker.text(key), value));
+    }
+
+    /// Sets an attribute as it is, for what is masked already. A second value for a key replaces the first.
     pub fn set_attribute(&mut self, attribute: KeyValue) {
         let place = match self.attributes.len() {
             few @ 0..=FEW_ATTRIBUTES => self.attributes.iter().take(few).position(|kv| kv.key == attribute.key),
@@ -98,9 +114,16 @@ impl Recording {
         }
     }
 
-    /// Adds an event that happens now.
-    pub fn add_event(&mut self, name: String, attributes: Vec<KeyValue>) {
-        self.span.add_event(name, attributes);
+    /// Adds an event that happens now, masked.
+    pub fn add_event(&mut self, name: &str, attributes: Map<String, Value>) {
+        let attributes = self.masker.object(attributes).into_iter();
+        let attributes = attributes.map(|(key, value)| KeyValue::new(key, otel_value(&value))).collect();
+        self.span.add_event(self.masker.text(name), attributes);
+    }
+
+    /// Marks the span failed, with a message that is masked.
+    pub fn set_error(&mut self, message: &str) {
+        self.set_status(Status::error(self.masker.text(message)));
     }
 
     /// Says whether the work succeeded. OK is final; an error is not taken back, and a later one with a message replaces it.
@@ -153,11 +176,12 @@ pub struct Tracer {
     spans: SdkTracer,
     exceptions: SdkTracer,
     config: Arc<Config>,
+    masker: Arc<Masker>,
 }
 
 impl Tracer {
     /// For this recorder.
-    pub fn new(config: &Arc<Config>, intake: Arc<Intake>) -> Self {
+    pub fn new(config: &Arc<Config>, intake: Arc<Intake>, masker: Arc<Masker>) -> Self {
         let scope =
             |name: &'static str| InstrumentationScope::builder(name).with_version(env!("CARGO_PKG_VERSION")).build();
         let (own, exception) = (scope("libmpr"), scope(EXCEPTION_SCOPE));
@@ -176,6 +200,7 @@ impl Tracer {
             spans: provider.tracer_with_scope(own),
             exceptions: provider.tracer_with_scope(exception),
             config: Arc::clone(config),
+            masker,
         }
     }
 
@@ -187,8 +212,8 @@ impl Tracer {
         if !self.recorded(&trace_id, parent) {
             return OwnSpan::Skipped(Ids { trace_id, span_id: ids::span_id(), flags: 0, local: true });
         }
-        let span = begin_recorded(&self.spans, name.to_owned(), kind, trace_id, parent);
-        OwnSpan::Recording(Box::new(Recording::new(span)))
+        let span = begin_recorded(&self.spans, self.masker.text(name), kind, trace_id, parent);
+        OwnSpan::Recording(Box::new(Recording::new(span, Arc::clone(&self.masker))))
     }
 
     /// Records an exception that no span of this library stands for, as a span of its own in the scope that the platform
@@ -199,8 +224,8 @@ impl Tracer {
         if !self.recorded(&trace_id, parent) {
             return false;
         }
-        let span = begin_recorded(&self.exceptions, kind.to_owned(), SpanKind::Internal, trace_id, parent);
-        let mut recording = Recording::new(span);
+        let span = begin_recorded(&self.exceptions, self.masker.text(kind), SpanKind::Internal, trace_id, parent);
+        let mut recording = Recording::new(span, Arc::clone(&self.masker));
         self.record_exception(&mut recording, kind, message, stacktrace);
         recording.end();
         true
@@ -209,21 +234,22 @@ impl Tracer {
     /// Puts an exception on a span as event and attributes and marks the span failed. Message and stack are masked and
     /// freed of raw addresses, which would make every crash a new issue.
     pub fn record_exception(&self, span: &mut Recording, kind: &str, message: &str, stacktrace: &str) {
-        let clean = |text: &str| mask_text(&self.config.capture.rules, &without_addresses(text)).into_owned();
+        let clean = |text: &str| self.masker.text(&without_addresses(text));
+        let kind = self.masker.text(kind);
         let message = clean(message);
         let stacktrace = match stacktrace {
             "" => format!("{kind}: {message}\n    {NO_STACK}"),
             given => clean(given),
         };
         let attributes = vec![
-            KeyValue::new("exception.type", kind.to_owned()),
+            KeyValue::new("exception.type", kind),
             KeyValue::new("exception.message", message.clone()),
             KeyValue::new("exception.stacktrace", stacktrace),
         ];
         for attribute in attributes.clone() {
             span.set_attribute(attribute);
         }
-        span.add_event("exception".into(), attributes);
+        span.span.add_event("exception", attributes);
         span.set_status(Status::error(message));
     }
 
@@ -295,7 +321,7 @@ impl SpanProcessor for Handover {
         let envelope = if span.instrumentation_scope.name() == EXCEPTION_SCOPE { &self.exception } else { &self.own };
         // A full queue is counted there; the host's hot path is not the place to hear of it.
         if let Err(e) = self.intake.span(OtlpSpan::from(span), Arc::clone(envelope)) {
-            log::write(Level::Warn, || format!("a span was dropped: {}", e.message));
+            log::write_at_most_once_a_second(Level::Warn, || format!("spans are dropped: {}", e.message));
         }
     }
 

@@ -28,7 +28,6 @@ VALGRIND = [
     *("valgrind", "-q", "--error-exitcode=99", "--track-fds=no"),
     *("--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"),
 ]
-SUPPRESSIONS = ROOT / "tests" / "support" / "valgrind.supp"
 
 
 def pytest_configure(config):
@@ -99,8 +98,7 @@ def run_c(request, tmp_path):
             # LD_LIBRARY_PATH does not win over rpath; a preload of the same SONAME does.
             folder = request.getfixturevalue("plain_symbols")
             env["LD_PRELOAD"] = str(folder / "libmpr.so.0")
-            supp = [f"--suppressions={SUPPRESSIONS}"] if SUPPRESSIONS.exists() else []
-            command, timeout = [*VALGRIND, *supp, *command], timeout * 3
+            command, timeout = [*VALGRIND, *command], timeout * 3
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout, cwd=tmp_path, **options)
         said = f"{' '.join(command)}\nstatus {done.returncode}\n{done.stdout[-8000:]}\n{done.stderr[-8000:]}"
         assert done.returncode == status, said

@@ -19,7 +19,7 @@ need /usr/include/microhttpd.h libmicrohttpd-dev
 # Python without ensurepip (Debian splits it off) cannot make a virtual environment.
 python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 
-command -v cargo >/dev/null 2>&1 || { echo "missing: Rust (cargo); install it with rustup or apt-get install cargo" >&2; exit 1; }
+command -v cargo >/dev/null 2>&1 || { echo "missing: Rust 1.89 or newer with rustfmt and clippy; install it with rustup (Debian 12's own is too old)" >&2; exit 1; }
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "installing:$missing"

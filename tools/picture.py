@@ -44,10 +44,22 @@ def use_the_shop(url):
 
 def main(picture):
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or sys.exit("missing: chromium")
+    started = []
+    try:
+        take(picture, chromium, started)
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    print(picture)
+
+
+def take(picture, chromium, started):
     with tempfile.TemporaryDirectory() as folder:
         local = subprocess.Popen(
             [BUILD / "bin/mpr-local", "--port", "0", "--db", f"{folder}/db"], stdout=subprocess.PIPE, text=True
         )
+        started.append(local)
         url = first_url(local)
         env = {
             **os.environ,
@@ -58,6 +70,7 @@ def main(picture):
         shop = subprocess.Popen(
             [BUILD / "examples/c-http-server", "A cup of tea", "0"], stdout=subprocess.PIPE, text=True, env=env
         )
+        started.append(shop)
         use_the_shop(first_url(shop))
         shop.send_signal(signal.SIGTERM)
         shop.communicate(timeout=30)
@@ -76,9 +89,6 @@ def main(picture):
             ],
             check=True, stderr=subprocess.DEVNULL, timeout=60,
         )  # fmt: skip
-        local.terminate()
-        local.wait(10)
-    print(picture)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ esac
 [ $# -eq 1 ] || { echo "$0: one PREFIX, please" >&2; exit 2; }
 prefix=${1%/}
 for file in libmpr.so libmpr.a; do
-    [ -f "$built/$file" ] || { echo "$0: $built/$file is not there: run make first, or set MPR_BUILD" >&2; exit 1; }
+    [ -f "$built/$file" ] || { echo "$0: $built/$file is not there: run make build first, or set MPR_BUILD" >&2; exit 1; }
 done
 
 number() { sed -n "s/^#define MPR_VERSION_$1 //p" "$root/include/mpr.h"; }

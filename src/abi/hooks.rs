@@ -90,15 +90,14 @@ pub unsafe extern "C" fn mpr_options_set_log_callback(
 ) -> mpr_status {
     let data = UserData::new(user_data, free_user_data);
     guard("mpr_options_set_log_callback", || {
-        set(options, move |options| {
-            options.hooks.log = fn_.map(|call| -> Arc<crate::process::log::Sink> {
-                Arc::new(move |level, line: &str| {
-                    let line = CString::new(line.replace('\0', "\u{fffd}")).unwrap_or_default();
-                    // SAFETY: the host's function with the host's user_data; the line lives during the call.
-                    unsafe { call(level as i32, line.as_ptr(), data.get()) };
-                })
-            });
-        })
+        let hook = fn_.map(|call| -> Arc<crate::process::log::Sink> {
+            Arc::new(move |level, line: &str| {
+                let line = CString::new(line.replace('\0', "\u{fffd}")).unwrap_or_default();
+                // SAFETY: the host's function with the host's user_data; the line lives during the call.
+                unsafe { call(level as i32, line.as_ptr(), data.get()) };
+            })
+        });
+        set(options, move |options| options.hooks.log = hook)
     })
 }
 
@@ -113,38 +112,37 @@ pub unsafe extern "C" fn mpr_options_set_mask_callback(
 ) -> mpr_status {
     let data = UserData::new(user_data, free_user_data);
     guard("mpr_options_set_mask_callback", || {
-        set(options, move |options| {
-            options.hooks.mask = fn_.map(|call| -> Arc<crate::mask::Custom> {
-                Arc::new(move |content_type: &str, body: &[u8]| {
-                    let content_type = CString::new(content_type).ok()?;
-                    let mut out = vec![0; body.len() + 256];
-                    for _ in 0..2 {
-                        let mut needed = usize::MAX;
-                        // SAFETY: the host's function; every pointer is ours and lives during the call.
-                        let status = unsafe {
-                            call(
-                                content_type.as_ptr(),
-                                body.as_ptr(),
-                                body.len(),
-                                out.as_mut_ptr(),
-                                out.len(),
-                                &mut needed,
-                                data.get(),
-                            )
-                        };
-                        if status != MPR_OK || needed > MASK_OUTPUT_LIMIT {
-                            return None;
-                        }
-                        if needed <= out.len() {
-                            out.truncate(needed);
-                            return Some(out);
-                        }
-                        out = vec![0; needed];
+        let hook = fn_.map(|call| -> Arc<crate::mask::Custom> {
+            Arc::new(move |content_type: &str, body: &[u8]| {
+                let content_type = CString::new(content_type).ok()?;
+                let mut out = vec![0; body.len() + 256];
+                for _ in 0..2 {
+                    let mut needed = usize::MAX;
+                    // SAFETY: the host's function; every pointer is ours and lives during the call.
+                    let status = unsafe {
+                        call(
+                            content_type.as_ptr(),
+                            body.as_ptr(),
+                            body.len(),
+                            out.as_mut_ptr(),
+                            out.len(),
+                            &mut needed,
+                            data.get(),
+                        )
+                    };
+                    if status != MPR_OK || needed > MASK_OUTPUT_LIMIT {
+                        return None;
                     }
-                    None
-                })
-            });
-        })
+                    if needed <= out.len() {
+                        out.truncate(needed);
+                        return Some(out);
+                    }
+                    out = vec![0; needed];
+                }
+                None
+            })
+        });
+        set(options, move |options| options.hooks.mask = hook)
     })
 }
 
@@ -159,16 +157,15 @@ pub unsafe extern "C" fn mpr_options_set_trace_id_hook(
 ) -> mpr_status {
     let data = UserData::new(user_data, free_user_data);
     guard("mpr_options_set_trace_id_hook", || {
-        set(options, move |options| {
-            options.hooks.trace_id = fn_.map(|call| -> Arc<TraceIdHook> {
-                Arc::new(move || {
-                    let mut id = [0; 16];
-                    // SAFETY: the host's function; `id` is ours and has the 16 bytes that it may write.
-                    let status = unsafe { call(id.as_mut_ptr(), data.get()) };
-                    (status == MPR_OK).then_some(id)
-                })
-            });
-        })
+        let hook = fn_.map(|call| -> Arc<TraceIdHook> {
+            Arc::new(move || {
+                let mut id = [0; 16];
+                // SAFETY: the host's function; `id` is ours and has the 16 bytes that it may write.
+                let status = unsafe { call(id.as_mut_ptr(), data.get()) };
+                (status == MPR_OK).then_some(id)
+            })
+        });
+        set(options, move |options| options.hooks.trace_id = hook)
     })
 }
 
@@ -183,17 +180,16 @@ pub unsafe extern "C" fn mpr_options_set_short_id_hook(
 ) -> mpr_status {
     let data = UserData::new(user_data, free_user_data);
     guard("mpr_options_set_short_id_hook", || {
-        set(options, move |options| {
-            options.hooks.short_id = fn_.map(|call| -> Arc<ShortIdHook> {
-                Arc::new(move || {
-                    let mut out = [0u8; 9];
-                    // SAFETY: the host's function; `out` is ours and has the 9 bytes that it may write.
-                    let status = unsafe { call(out.as_mut_ptr().cast(), data.get()) };
-                    let text = CStr::from_bytes_until_nul(&out).ok()?.to_str().ok()?;
-                    (status == MPR_OK).then(|| text.to_owned())
-                })
-            });
-        })
+        let hook = fn_.map(|call| -> Arc<ShortIdHook> {
+            Arc::new(move || {
+                let mut out = [0u8; 9];
+                // SAFETY: the host's function; `out` is ours and has the 9 bytes that it may write.
+                let status = unsafe { call(out.as_mut_ptr().cast(), data.get()) };
+                let text = CStr::from_bytes_until_nul(&out).ok()?.to_str().ok()?;
+                (status == MPR_OK).then(|| text.to_owned())
+            })
+        });
+        set(options, move |options| options.hooks.short_id = hook)
     })
 }
 
@@ -208,15 +204,14 @@ pub unsafe extern "C" fn mpr_options_set_sampler_hook(
 ) -> mpr_status {
     let data = UserData::new(user_data, free_user_data);
     guard("mpr_options_set_sampler_hook", || {
-        set(options, move |options| {
-            options.hooks.sampler = fn_.map(|call| -> Arc<SamplerHook> {
-                Arc::new(move |trace_id: &[u8; 16], ratio| {
-                    // SAFETY: the host's function; the id's 16 bytes live during the call.
-                    let decision = unsafe { call(trace_id.as_ptr(), ratio, data.get()) };
-                    decision == super::ids::MPR_RECORD_AND_SAMPLE
-                })
-            });
-        })
+        let hook = fn_.map(|call| -> Arc<SamplerHook> {
+            Arc::new(move |trace_id: &[u8; 16], ratio| {
+                // SAFETY: the host's function; the id's 16 bytes live during the call.
+                let decision = unsafe { call(trace_id.as_ptr(), ratio, data.get()) };
+                decision == super::ids::MPR_RECORD_AND_SAMPLE
+            })
+        });
+        set(options, move |options| options.hooks.sampler = hook)
     })
 }
 

@@ -29,7 +29,7 @@ pub type mpr_done_fn = Option<unsafe extern "C" fn(status: mpr_status, user_data
 /// `session_type` is MPR_SESSION_MANUAL or MPR_SESSION_CONTINUOUS. `session_json` is NULL or a JSON object with any of
 /// name (text), sessionAttributes, resourceAttributes, userAttributes (objects), tags (array of text or {key, value}),
 /// comment (text), shortId (8 lower-case hex digits; serves only where the server gives none). Blocks, timeout_ms at
-/// most. When it fails the recorder is stopped. Returns MPR_OK, MPR_ERR_NOT_INITIALIZED, MPR_ERR_INVALID_ARGUMENT,
+/// most. When it fails no session was started. Returns MPR_OK, MPR_ERR_NOT_INITIALIZED, MPR_ERR_INVALID_ARGUMENT,
 /// MPR_ERR_INVALID_STATE (one runs already, or called on the worker thread), MPR_ERR_UNAUTHORIZED, MPR_ERR_REJECTED,
 /// MPR_ERR_NETWORK, MPR_ERR_TIMEOUT, MPR_ERR_IO. Since 0.1.
 #[no_mangle]
@@ -44,8 +44,8 @@ pub unsafe extern "C" fn mpr_start(session_type: i32, session_json: *const c_cha
 
 /// Ends the session. What was recorded before the call is delivered first. A manual session is closed, with
 /// `session_json` (NULL, or as for mpr_start()) added to it; keys of sessionAttributes that mpr_start() gave keep their
-/// first value. A continuous one is ended, and what was saved of it stays. Blocks, timeout_ms at most. Stopped
-/// afterwards, whatever it returns. Returns as mpr_start(); MPR_OK also when the platform has ended the session already
+/// first value. A continuous one is ended, and what was saved of it stays. Blocks, timeout_ms at most. Stopped afterwards, whatever the platform
+/// answers (not after MPR_ERR_INVALID_ARGUMENT, which changes nothing). Returns as mpr_start(); MPR_OK also when the platform has ended the session already
 /// (404), MPR_ERR_INVALID_STATE when no session runs. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_stop(session_json: *const c_char) -> mpr_status {

@@ -10,7 +10,7 @@ use super::capture::{finish, kind_of, mpr_capture, payload};
 use super::guard::{guard, guard_or};
 use super::handles::Handles;
 use super::input;
-use crate::config::{options::parse_object, otel_value};
+use crate::config::options::parse_object;
 use crate::recorder;
 use crate::spans::{format_traceparent, parse_traceparent, Ids, OwnSpan, Recording};
 use crate::status::{mpr_status, Error, Result, MPR_OK, MPR_SKIPPED};
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn mpr_span_set_string(
         // SAFETY: a NUL-terminated string, as the header asks.
         let value = unsafe { input::text("value", value) }?;
         // SAFETY: as above.
-        unsafe { set(span, key, |key| masked_attribute(key, value)) }
+        unsafe { set(span, key, |span, key| span.set_text(key, value)) }
     })
 }
 
@@ -127,14 +127,14 @@ pub unsafe extern "C" fn mpr_span_set_string(
 #[no_mangle]
 pub unsafe extern "C" fn mpr_span_set_int(span: *mut mpr_span, key: *const c_char, value: i64) -> mpr_status {
     // SAFETY: a NUL-terminated string, as the header asks.
-    guard("mpr_span_set_int", || unsafe { set(span, key, |_| value.into()) })
+    guard("mpr_span_set_int", || unsafe { set(span, key, |span, key| span.set_plain(key, value.into())) })
 }
 
 /// Sets an attribute that is a number. Returns as mpr_span_set_string(). Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_span_set_double(span: *mut mpr_span, key: *const c_char, value: f64) -> mpr_status {
     // SAFETY: a NUL-terminated string, as the header asks.
-    guard("mpr_span_set_double", || unsafe { set(span, key, |_| value.into()) })
+    guard("mpr_span_set_double", || unsafe { set(span, key, |span, key| span.set_plain(key, value.into())) })
 }
 
 /// Sets an attribute that is true (1) or false (0). Returns as mpr_span_set_string(). Since 0.1.
@@ -142,7 +142,7 @@ pub unsafe extern "C" fn mpr_span_set_double(span: *mut mpr_span, key: *const c_
 pub unsafe extern "C" fn mpr_span_set_bool(span: *mut mpr_span, key: *const c_char, value: i32) -> mpr_status {
     guard("mpr_span_set_bool", || match value {
         // SAFETY: a NUL-terminated string, as the header asks.
-        0 | 1 => unsafe { set(span, key, |_| (value == 1).into()) },
+        0 | 1 => unsafe { set(span, key, |span, key| span.set_plain(key, (value == 1).into())) },
         _ => Err(Error::invalid(format!("value: {value} is not 0 or 1"))),
     })
 }
@@ -160,9 +160,8 @@ pub unsafe extern "C" fn mpr_span_add_event(
         let (name, json) =
             unsafe { (input::text("name", name)?, input::opt_text("attributes_json", attributes_json)?) };
         let attributes = attributes(json)?;
-        let attributes = attributes.into_iter().map(|(key, value)| KeyValue::new(key, otel_value(&value))).collect();
         recorded(span, |span| {
-            span.add_event(name.to_owned(), attributes);
+            span.add_event(name, attributes);
             Ok(())
         })
     })
@@ -176,14 +175,16 @@ pub unsafe extern "C" fn mpr_span_set_status(span: *mut mpr_span, code: i32, mes
     guard("mpr_span_set_status", || {
         // SAFETY: a NUL-terminated string or NULL, as the header asks.
         let message = unsafe { input::opt_text("message", message) }?.unwrap_or_default();
-        let status = match code {
-            MPR_SPAN_STATUS_UNSET => Status::Unset,
-            MPR_SPAN_STATUS_OK => Status::Ok,
-            MPR_SPAN_STATUS_ERROR => Status::error(mask_text(message)),
+        match code {
+            MPR_SPAN_STATUS_UNSET | MPR_SPAN_STATUS_OK | MPR_SPAN_STATUS_ERROR => {}
             other => return Err(Error::invalid(format!("code: {other} is not one of MPR_SPAN_STATUS_* (0 to 2)"))),
-        };
+        }
         recorded(span, |span| {
-            span.set_status(status);
+            match code {
+                MPR_SPAN_STATUS_OK => span.set_status(Status::Ok),
+                MPR_SPAN_STATUS_ERROR => span.set_error(message),
+                _ => {}
+            }
             Ok(())
         })
     })
@@ -357,18 +358,14 @@ unsafe fn exception<'a>(
     }
 }
 
-unsafe fn set(
-    span: *mut mpr_span,
-    key: *const c_char,
-    value: impl FnOnce(&str) -> opentelemetry::Value,
-) -> Result<mpr_status> {
+unsafe fn set(span: *mut mpr_span, key: *const c_char, set: impl FnOnce(&mut Recording, &str)) -> Result<mpr_status> {
     // SAFETY: a NUL-terminated string, as the header asks.
     let key = unsafe { input::text("key", key) }?;
     if !(1..=LONGEST_KEY).contains(&key.len()) {
         return Err(Error::invalid(format!("key: {} bytes; use 1 to {LONGEST_KEY}", key.len())));
     }
     recorded(span, |span| {
-        span.set_attribute(KeyValue::new(key.to_owned(), value(key)));
+        set(span, key);
         Ok(())
     })
 }
@@ -381,26 +378,7 @@ fn recorded(span: *mut mpr_span, work: impl FnOnce(&mut Recording) -> Result<()>
     })
 }
 
-/// The attributes of a JSON object, with their secrets masked.
+/// The attributes of a JSON object.
 pub(super) fn attributes(json: Option<&str>) -> Result<Map<String, Value>> {
-    let Some(json) = json else { return Ok(Map::new()) };
-    let object = parse_object("attributes_json", json)?;
-    Ok(match recorder::current().as_ref() {
-        Some(recorder) => recorder.mask_object(object),
-        None => object,
-    })
-}
-
-fn mask_text(text: &str) -> String {
-    match recorder::current().as_ref() {
-        Some(recorder) => recorder.mask_text(text),
-        None => text.to_owned(),
-    }
-}
-
-fn masked_attribute(key: &str, value: &str) -> opentelemetry::Value {
-    match recorder::current().as_ref() {
-        Some(recorder) => recorder.mask_attribute(key, value).into(),
-        None => value.to_owned().into(),
-    }
+    json.map_or_else(|| Ok(Map::new()), |json| parse_object("attributes_json", json))
 }

@@ -214,11 +214,11 @@ impl Reader<'_> {
     fn headers(&self) -> Result<Vec<(String, String)>> {
         let plain = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let headers: Vec<_> = self.object("headers")?.into_iter().map(|(name, value)| (name, plain(value))).collect();
-        for (name, value) in &headers {
+        for (position, (name, value)) in headers.iter().enumerate() {
             if reqwest::header::HeaderName::from_bytes(name.as_bytes()).is_err()
                 || reqwest::header::HeaderValue::from_str(value).is_err()
             {
-                return Err(Error::invalid(format!("headers: '{}' is not a valid HTTP header", name.escape_debug())));
+                return Err(Error::invalid(format!("headers: entry {} is not a valid HTTP header", position + 1)));
             }
         }
         Ok(headers)

@@ -655,3 +655,32 @@ fn a_planted_secret_is_in_no_header() {
         assert!(!out.contains("Zq9"), "{name}: {out}");
     }
 }
+
+#[test]
+fn hostile_bodies_cost_linear_time() {
+    let rules = Rules::default();
+    let cost = |kind: Option<&str>, body: &str| {
+        let run = |_| {
+            let began = std::time::Instant::now();
+            let _ = mask_body(&rules, kind, body.as_bytes());
+            began.elapsed()
+        };
+        (0..2).map(run).min().unwrap_or_default()
+    };
+    for piece in ["pin=1 ", "pin=1;", "pin=x&", "[pin]=1 ", "a pin: 1 ", "%70in=1 ", "{\"pin\":1}"] {
+        for (kind, lead, tail) in [
+            (Some("text/event-stream"), "data: ", "\n"),
+            (Some("application/json"), "{\"a\":\"", "\"}"),
+            (Some("application/x-www-form-urlencoded"), "a=", ""),
+            (Some("text/plain"), "", ""),
+            (Some("text/plain"), "x ", ""),
+            (None, "", ""),
+        ] {
+            let piece = if kind == Some("application/json") { piece.replace('"', "\\\"") } else { piece.to_owned() };
+            let body = |len: usize| format!("{lead}{}{tail}", piece.repeat(len / piece.len()));
+            let (small, large) = (body(6_000), body(24_000));
+            let linear = (0..4).any(|_| cost(kind, &large) < cost(kind, &small) * 9);
+            assert!(linear, "{kind:?} {lead}{piece}");
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //! recording itself, and never with an API key or recorded content.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -40,6 +40,15 @@ thread_local! {
 pub fn set_sink(sink: Option<Box<Sink>>, max_level: u8) -> Option<Arc<Box<Sink>>> {
     MAX_LEVEL.store(if sink.is_some() { max_level } else { 0 }, Ordering::Relaxed);
     SINK.swap(sink.map(Arc::new))
+}
+
+/// [`write`] for what may happen with every span: the first of a second stands for all. (The numbers are in the stats.)
+pub fn write_at_most_once_a_second(level: Level, text: impl FnOnce() -> String) {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let now = super::clock::unix_nanos() / 1_000_000_000;
+    if LAST.swap(now, Ordering::Relaxed) != now {
+        write(level, text);
+    }
 }
 
 /// Whether this thread is inside the sink, so that a call of it which would wait for the caller can be refused.

@@ -349,7 +349,7 @@ def test_one_request_that_hangs_delays_no_other(platform):
 # ---- final answers ----
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 415, 302])
+@pytest.mark.parametrize("status", [401, 403, 404, 409, 415, 302])
 def test_a_refusal_is_final(platform, status):
     platform.on("traces", Answer(status, {"Location": "/elsewhere"} if status == 302 else {}, KEY.encode()))
     result = run(
@@ -367,6 +367,24 @@ def test_a_refusal_is_final(platform, status):
     assert result["flush"] == "OK" and result["told"][0] == 1 and f"HTTP {status}" in result["told"][1]
     assert (result.stats["dropped_rejected"], result.stats["exported"], result.stats["retries"]) == (3, 1, 0)
     assert names(platform) == ["next"]
+
+
+def test_a_malformed_item_costs_only_itself(platform):
+    """A receiver answers 400 for the whole request: halved, until the one that it cannot read stands alone."""
+    platform.always("traces", Answer(400))
+    result = run(
+        platform,
+        """
+        init()
+        start()
+        [Span().end() for _ in range(3)]
+        out["flush"] = flush()
+    """,
+    )
+    assert result["flush"] == "OK"
+    assert (result.stats["dropped_rejected"], result.stats["exported"], result.stats["retries"]) == (3, 0, 0)
+    # 3 → 1 + 2 → 1 + 1
+    assert len(platform.of("traces")) == 5
 
 
 def test_too_large_requests_are_halved_until_they_fit(platform):

@@ -24,6 +24,7 @@ import ctypes
 import enum
 import json
 import logging
+import threading
 import re
 import traceback
 from typing import Any, Dict, Iterable, Mapping, Optional, Tuple, Union
@@ -323,14 +324,28 @@ def _hot(status):
         _refused(status)
 
 
+# A handler that forwards logging to session_recorder.log() would otherwise log about itself without end.
+_logging = threading.local()
+
+
 def _refused(status):
-    _logger.warning("%s (%s)", lib.mpr_last_error().decode("utf-8", "replace"), lib.mpr_status_name(status).decode())
+    _log(logging.WARNING, f"{lib.mpr_last_error().decode('utf-8', 'replace')} ({lib.mpr_status_name(status).decode()})")
+
+
+def _log(level, message):
+    if getattr(_logging, "inside", False):
+        return
+    _logging.inside = True
+    try:
+        _logger.log(level, "%s", message)
+    finally:
+        _logging.inside = False
 
 
 @_native.mpr_log_fn
 def _log_line(level, message, _user_data):
     levels = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO}
-    _logger.log(levels.get(level, logging.DEBUG), "%s", message.decode("utf-8", "replace"))
+    _log(levels.get(level, logging.DEBUG), message.decode("utf-8", "replace"))
 
 
 def _encoded(value):
