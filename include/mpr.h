@@ -67,7 +67,8 @@
  *
  * SECRETS
  *   Headers, bodies, log and exception texts are masked before they leave, by default and on every kind of session. What
- *   the masking does not understand is replaced by a note of its type and size. API keys appear in no message.
+ *   the masking does not understand is replaced by a note of its type and size. API keys appear in no message. What a host
+ *   says about a session (session_json) and about itself (service_name, ...) goes as it is.
  *
  * LIMITS
  *   The platform drops a span above 1,000,000 bytes, so larger ones are cut here: the longest texts first (attribute

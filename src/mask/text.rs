@@ -459,7 +459,7 @@ impl Scan<'_> {
 
     /// The end of the line that `from` is on. The scan only goes forward, so the last answer holds up to that end.
     fn line_end(&mut self, from: usize) -> usize {
-        if true {
+        if from >= self.line_end {
             self.line_end = self.at(from).find(['\n', '\r']).map_or(self.src.len(), |i| from + i);
         }
         self.line_end

@@ -438,3 +438,26 @@ def test_str_where_bytes_belong(run_python):
                 raise AssertionError
         """
     )
+
+
+def test_logging_forwarded_to_the_recorder_does_not_go_in_circles(run_python, local):
+    """A handler that records every log line with Python's level numbers, which are no severities: each refusal is told
+    once by the binding's own logger, and that line is not recorded and refused again."""
+    told = run_python(
+        """
+        import logging
+        class Forward(logging.Handler):
+            def emit(self, record):
+                lines.append(record.name)
+                session_recorder.log(record.getMessage(), record.levelno)
+        lines = []
+        logging.getLogger().addHandler(Forward())
+        session_recorder.init()
+        session_recorder.start(SessionType.MANUAL)
+        logging.warning("hello")
+        session_recorder.shutdown()
+        tell(lines=lines)
+        """,
+        to=local,
+    )
+    assert told["lines"].count("root") == 1 and len(told["lines"]) <= 3
