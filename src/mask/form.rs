@@ -2,7 +2,10 @@
 
 use super::json::Rewritten;
 use super::names::{Hit, Place, Words};
-use super::{json, percent, Rules, PLACEHOLDER};
+use super::{json, percent, text, Rules, PLACEHOLDER};
+
+/// A longer name is no form field's.
+const MAX_NAME: usize = 256;
 
 /// Masks `name=value&…`. With `cut`, an unfinished last pair is left out.
 pub(super) fn mask(rules: &Rules, src: &str, cut: bool) -> Rewritten {
@@ -31,6 +34,29 @@ pub(super) fn looks_like(text: &str) -> bool {
         })
 }
 
+/// Are the names of this form names? If not, it is something else that happens to hold a `=`.
+pub(super) fn is_form(rules: &Rules, text: &str) -> bool {
+    text.split(['&', ';']).all(|pair| pair.split_once('=').is_none_or(|(name, _)| is_name(rules, name)))
+}
+
+/// Can this (encoded) name be shown as it is: `user[name]`, without signs of other notations or secrets?
+fn is_name(rules: &Rules, name: &str) -> bool {
+    let Some(decoded) = percent::decode(name, true) else { return false };
+    let mut open = false;
+    for (i, c) in decoded.char_indices() {
+        match c {
+            '[' if open || i == 0 => return false,
+            '[' => open = true,
+            ']' if !open => return false,
+            ']' => open = false,
+            '"' | '\'' | '`' | '\\' | '{' | '}' | '<' | '>' | '=' | '&' => return false,
+            c if c.is_whitespace() || c.is_control() => return false,
+            _ => {}
+        }
+    }
+    !open && decoded.len() <= MAX_NAME && text::mask(rules, &decoded, Place::Field).is_none()
+}
+
 /// What stands between two `&`. Some servers take `;` as a separator as well, and a password may hold one: so a
 /// sensitive value goes on to the next `&`.
 fn segment(rules: &Rules, segment: &str, words: &mut Words, out: &mut String) -> u32 {
@@ -51,7 +77,11 @@ fn segment(rules: &Rules, segment: &str, words: &mut Words, out: &mut String) ->
                 let decoded = percent::decode(name, true);
                 // A name that is not text is not understood.
                 let hit = decoded.as_deref().map_or(Hit::Yes, |n| rules.fields.ask(n, Place::Param, words));
-                out.push_str(name);
+                if is_name(rules, name) {
+                    out.push_str(name);
+                } else {
+                    fields += content(rules, name, out);
+                }
                 out.push('=');
                 if hit != Hit::No {
                     if value.is_empty() && tail.is_none() {

@@ -317,9 +317,16 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
             })
         }
     };
+    // Parts under a wrong type or none. (What is not shown anyway stays so.)
+    if let (Kind::Undeclared | Kind::Text | Kind::Form | Kind::Events, Some(boundary)) =
+        (&kind, multipart::boundary_of(text))
+    {
+        return multipart::mask(rules, boundary, body).unwrap_or_else(|| body.described("malformed"));
+    }
     match kind {
         Kind::Json => kept(body, json::mask(rules, text, body.cut, 0)),
         Kind::Form if json::looks_like(text) => kept(body, json::mask(rules, text, body.cut, 0)),
+        Kind::Form if !form::is_form(rules, text) => body.described("malformed"),
         Kind::Form => kept(body, form::mask(rules, text, body.cut)),
         Kind::Events => kept(body, events::mask(rules, text, body.cut)),
         Kind::Text | Kind::Undeclared => free_text(rules, body, text),
@@ -352,7 +359,7 @@ fn free_text(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
     {
         return body.described("markup");
     }
-    if form::looks_like(text) {
+    if form::looks_like(text) && form::is_form(rules, text) {
         return kept(body, form::mask(rules, text, body.cut));
     }
     let kept_text = if body.cut { text::without_last_token(text) } else { text };

@@ -684,3 +684,41 @@ fn hostile_bodies_cost_linear_time() {
         }
     }
 }
+
+#[test]
+fn multipart_under_another_type_is_not_shown_as_text() {
+    let part = "--b1\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nhunter2\r\n--b1--\r\n";
+    let broken = "--b1\nX: y\ncontent-disposition: form-data; name=\"password\"\n\nhunter2\n--b2--\n";
+    for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("text/event-stream")] {
+        for text in [part, broken] {
+            let out = mask_body(&Rules::default(), kind, text.as_bytes()).text;
+            assert!(!out.contains("hunter2"), "{kind:?} {out}");
+        }
+    }
+    assert_eq!(body("text/plain", "-- a\nselect 1"), "-- a\nselect 1");
+}
+
+#[test]
+fn what_is_no_form_is_not_shown_as_one() {
+    for text in [
+        "{password:\"hunter2\", url:\"a=b\"}",
+        "password: hunter2\nurl: http://h/?a=b",
+        "[1,{\"password\":\"hunter2\",\"x\":\"a=b\"}]",
+        "password%3Ahunter2%2Curl=b",
+        "password%3Dhunter2=1",
+        "a%5B%7Bpassword%3Ahunter2=1",
+    ] {
+        let kind = "application/x-www-form-urlencoded";
+        let out = body(kind, text);
+        assert!(out.contains("not captured") && !out.contains("hunter2"), "{out}");
+        for kind in [Some("text/plain"), None] {
+            let out = mask_body(&Rules::default(), kind, text.as_bytes()).text;
+            assert!(!out.contains("hunter2"), "{out}");
+        }
+    }
+    let kind = "application/x-www-form-urlencoded";
+    assert_eq!(body(kind, "user[name]=jo&a[0].b=1&c[]=2&j:k=3&x"), "user[name]=jo&a[0].b=1&c[]=2&j:k=3&x");
+    assert!(!mask_header_value(&Rules::default(), "Location", "/?{\"password\":\"hunter2\",\"u\":\"a=b\"}")
+        .contains("hunter2"));
+    assert!(body(kind, &format!("{}=1", "n".repeat(300))).contains("not captured"));
+}
