@@ -10,6 +10,10 @@ pub(super) const DEFAULTS: &[&str] = &[
     "authorization",
     "proxy-authorization",
     "authentication-info",
+    "authentication",
+    "x-authentication",
+    "x-key",
+    "x-session",
     "x-api-key",
     "x-auth-token",
     "x-csrf-token",
@@ -37,7 +41,7 @@ pub(super) fn mask<'a>(rules: &Rules, name: &str, value: &'a str) -> Cow<'a, str
         _ => {}
     }
     if rules.headers.ask(name, Place::Field, &mut words) != Hit::No
-        || rules.fields.ask(name, Place::Field, &mut words) == Hit::Yes
+        || rules.fields.ask(name, Place::Field, &mut words) != Hit::No
     {
         return Cow::Borrowed(PLACEHOLDER);
     }
@@ -198,6 +202,11 @@ mod tests {
             "X-Amz-Security-Token",
             "X-Hub-Signature-256",
             "X-User-Email",
+            "X-Key",
+            "Key",
+            "Authentication",
+            "X-Session",
+            "X-Pw",
         ] {
             assert_eq!(header(name, "s3cret"), PLACEHOLDER, "{name}");
         }

@@ -25,13 +25,15 @@ const USER: u8 = 64;
 const DEFAULTS: &[(u8, &str)] = &[
     // Passwords.
     (ANY, "password|passwords|passwd|passwds|pwd|pwds|psw|pswd|passphrase|passcode|passkey"),
-    (END, "pass"),
+    (ANY, "passwort|passworte"),
+    (END, "pass|pw|dbpass|userpass|mypass|adminpass|rootpass|loginpass|authpass|mailpass|smtppass|ftppass|sshpass"),
     (ANY, "pass hash|pass salt|pass key"),
     // Tokens, sessions and everything that stands in for a login.
     (ANY, "token|tokens|jwt|jwts|bearer|authorization|credential|credentials|creds|csrf|xsrf"),
     (ANY, "jsessionid|phpsessid|session id|session ids|sess id|session key|session cookie|session secret"),
     (END, "auth|oauth|oauth 2|cookie|cookies|sid|signature|sig"),
     (ANY, "auth key|auth code|auth hash|auth header|auth data|auth string|auth cookie|auth secret|auth signature"),
+    (ANY, "cookie header|cookie headers|cookie value|cookie values|cookie string|cookie data"),
     (ANY, "authorization code|code verifier|device code|user code|id assertion|client assertion|saml response|saml assertion"),
     (PARAM, "code|session|ticket|assertion|state token"),
     // Keys and secrets.
@@ -70,7 +72,7 @@ const DEFAULTS: &[(u8, &str)] = &[
 /// Only letters that stand in no ordinary English word are here. By first letter, since every long word is searched.
 fn parts(first: u8) -> &'static [&'static str] {
     match first {
-        b'p' => &["password", "passwd", "passphrase", "passcode", "privatekey", "phonenumber"],
+        b'p' => &["password", "passwort", "passwd", "passphrase", "passcode", "privatekey", "phonenumber"],
         b'a' => &["apikey", "accesskey", "accesstoken", "authtoken", "accountnumber"],
         b'c' => &["creditcard", "cardnumber", "credential", "clientsecret"],
         b's' => &["secretkey", "sessionid"],
@@ -470,6 +472,14 @@ mod tests {
             "__RequestVerificationToken",
             "oauth2",
             "X-Hub-Signature-256",
+            "pw",
+            "db_pw",
+            "passwort",
+            "benutzerpasswort",
+            "dbpass",
+            "userpass",
+            "cookieHeader",
+            "cookieValue",
         ] {
             assert_eq!(ask(name), Hit::Yes, "{name}");
         }

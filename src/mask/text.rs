@@ -482,7 +482,19 @@ impl Scan<'_> {
         }
         let line = self.line_end(start);
         let blank = after > name_end + 1 || blanks > 0;
-        let end = if self.starts_line(name) && (sep == b':' || blank) {
+        let header = sep == b':' && is_header(self.slice(name, name_end));
+        let end = if header {
+            // Whatever the scheme and however many words: to the end of the line, or of the quotes around it.
+            let before = name.checked_sub(1).and_then(|i| self.bytes.get(i)).copied();
+            match before {
+                Some(q @ (b'"' | b'\'' | b'`')) => {
+                    let lead = self.bytes.get(..name - 1).unwrap_or(&[]);
+                    let slashes = lead.iter().rev().take(MAX_PREFIX).take_while(|b| **b == b'\\').count();
+                    self.closing(start, q, slashes).min(line)
+                }
+                _ => line,
+            }
+        } else if self.starts_line(name) && (sep == b':' || blank) {
             // A header or a line of a settings file: the value is the rest of the line.
             line
         } else {
@@ -611,6 +623,14 @@ impl Scan<'_> {
     }
 }
 
+/// The name of a header whose value is secret as a whole; also written together with an option: `-HCookie`.
+fn is_header(name: &str) -> bool {
+    ["authorization", "cookie", "cookie2"].iter().any(|header| {
+        let tail = name.len().checked_sub(header.len()).and_then(|i| name.get(i..));
+        tail.is_some_and(|tail| tail.eq_ignore_ascii_case(header))
+    })
+}
+
 /// A file of source code and what follows a line number's colon.
 fn is_source_line(name: &str, rest: &str) -> bool {
     const SOURCES: &[&str] = &[
@@ -720,6 +740,10 @@ mod tests {
             ("credit card number: 1 2 3", "credit card number: ***MASKED***"),
             ("Authorization: Basic abc def", "Authorization: ***MASKED***"),
             ("log: authorization=Bearer abc next", "log: authorization=***MASKED*** next"),
+            ("sent Authorization: Own a=b c, d", "sent Authorization: ***MASKED***"),
+            ("curl -H 'Proxy-Authorization: Own a b' http://h", "curl -H 'Proxy-Authorization: ***MASKED***' http://h"),
+            ("got Cookie: a=b; c=d\nnext", "got Cookie: ***MASKED***\nnext"),
+            ("{\\\"Set-Cookie: a=b; c=d\\\",1", "{\\\"Set-Cookie: ***MASKED***\\\",1"),
             ("password => 'x'", "password => '***MASKED***'"),
             (
                 "mutation { login(password: \"x y\", name: \"jo\") }",
@@ -815,6 +839,7 @@ mod tests {
             ("", "pin='1' "),
             ("", "authorization=basic a "),
             ("", "x a Cookie:\"1\" "),
+            ("", "x \"Cookie: 1\" "),
             ("", "basic a/"),
             ("", "<token>"),
             ("", "<token ></token>"),
