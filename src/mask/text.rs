@@ -473,7 +473,7 @@ impl Scan<'_> {
         let quote = self.bytes.get(start + slashes).copied();
         if let Some(q @ (b'"' | b'\'' | b'`')) = quote {
             let inside = start + slashes + 1;
-            let end = self.closing(inside, q, slashes);
+            let end = self.closing(inside, q, slashes, self.src.len());
             return self.replace(inside, end).max(inside);
         }
         if matches!(quote, Some(b'{' | b'[')) {
@@ -490,7 +490,7 @@ impl Scan<'_> {
                 Some(q @ (b'"' | b'\'' | b'`')) => {
                     let lead = self.bytes.get(..name - 1).unwrap_or(&[]);
                     let slashes = lead.iter().rev().take(MAX_PREFIX).take_while(|b| **b == b'\\').count();
-                    self.closing(start, q, slashes).min(line)
+                    self.closing(start, q, slashes, line)
                 }
                 _ => line,
             }
@@ -536,11 +536,11 @@ impl Scan<'_> {
             .all(|b| b.is_ascii_alphanumeric() || b" _-.".contains(b))
     }
 
-    /// The closing quote that is escaped as deep as the opening one was; the end of the text without one.
-    fn closing(&self, inside: usize, quote: u8, slashes: usize) -> usize {
+    /// The closing quote that is escaped as deep as the opening one was; the limit without one.
+    fn closing(&self, inside: usize, quote: u8, slashes: usize, limit: usize) -> usize {
         let mut at = inside;
         let mut run = 0;
-        while let Some(b) = self.bytes.get(at) {
+        while let Some(b) = self.bytes.get(at).filter(|_| at < limit) {
             if *b == b'\\' {
                 run += 1;
             } else {
@@ -552,7 +552,7 @@ impl Scan<'_> {
             }
             at += 1;
         }
-        self.src.len()
+        limit
     }
 
     /// The end of `{…}` or `[…]`, strings left out of the count; the end of the text when it never closes.
