@@ -10,8 +10,9 @@ use crate::mask::{mask_body, mask_text, Rules, PLACEHOLDER};
 /// A host that makes up keys without end does not fill memory with them.
 const MAX_KNOWN_KEYS: usize = 4096;
 
-/// A span or log of more is cut anyway, and masking is work on the host's thread.
-const MAX_TEXT: usize = 256 * 1024;
+/// A span or log with more is cut to less than this before it is sent, with a note of the cut. So there is no point in
+/// masking the rest, which is work on the host's thread; and what this cut leaves unfinished at its end never leaves.
+const MAX_TEXT: usize = 1_000_000;
 
 /// OpenTelemetry's attribute names with a word in them that would make a body field sensitive.
 const CONVENTIONS: &[&str] = &[
@@ -42,16 +43,8 @@ impl Masker {
 
     /// Masks secrets in free text.
     pub fn text(&self, text: &str) -> String {
-        let boundary = (0..=MAX_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        match text.get(..boundary).filter(|_| text.len() > MAX_TEXT) {
-            // Cut before it is masked: a secret that the cut leaves unfinished would no longer look like one, so the last
-            // word goes as well.
-            Some(start) => {
-                let start = start.rsplit_once(char::is_whitespace).map_or("", |(start, _)| start);
-                format!("{} [cut at {MAX_TEXT} of {} bytes]", mask_text(&self.rules, start), text.len())
-            }
-            None => mask_text(&self.rules, text).into_owned(),
-        }
+        let end = (0..=MAX_TEXT.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        mask_text(&self.rules, text.get(..end).unwrap_or_default()).into_owned()
     }
 
     /// Masks the text of an attribute: whole by its key's words, else what looks like a secret in it.
