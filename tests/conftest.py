@@ -27,6 +27,7 @@ WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-g"]
 VALGRIND = [
     *("valgrind", "-q", "--error-exitcode=99", "--track-fds=no"),
     *("--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"),
+    f"--suppressions={ROOT / 'tests' / 'support' / 'valgrind.supp'}",
 ]
 
 

@@ -185,7 +185,7 @@ impl Sender {
                 Answer::Retry { after, why: format!("HTTP {}", status.as_u16()) }
             }
             // The status is the receiver's word that it has them, also when the rest breaks off.
-            _ if status.is_success() => Answer::Delivered { refused: answer.map_or(0, |answer| refused(&answer)) },
+            _ if status.is_success() => Answer::Delivered { refused: answer.map_or(0, |answer| self.refused(&answer)) },
             _ if status.is_server_error() => Answer::Retry { after, why: format!("HTTP {}", status.as_u16()) },
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Answer::Final { why: format!("HTTP {}: the API key was refused by the OTLP intake", status.as_u16()) }
@@ -193,17 +193,19 @@ impl Sender {
             _ => Answer::Final { why: format!("HTTP {} from the OTLP intake", status.as_u16()) },
         }
     }
-}
-
-/// How many items a partial success refuses. Traces and logs have the same fields here. An answer that is not protobuf
-/// (some receivers send JSON or nothing) confirms all.
-fn refused(answer: &[u8]) -> u64 {
-    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-    let partial = ExportTraceServiceResponse::decode(answer).ok().and_then(|answer| answer.partial_success);
-    let Some(partial) = partial.filter(|partial| partial.rejected_spans > 0) else { return 0 };
-    // The receiver's own words may hold what it was sent.
-    log::write(Level::Error, || format!("the receiver refused {} items (partial success)", partial.rejected_spans));
-    u64::try_from(partial.rejected_spans).unwrap_or(0)
+    /// How many items a partial success refuses. Traces and logs have the same fields here. An answer that is not protobuf
+    /// (some receivers send JSON or nothing) confirms all.
+    fn refused(&self, answer: &[u8]) -> u64 {
+        use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+        let partial = ExportTraceServiceResponse::decode(answer).ok().and_then(|answer| answer.partial_success);
+        let Some(partial) = partial.filter(|partial| partial.rejected_spans > 0) else { return 0 };
+        // The receiver may echo what it was sent.
+        let said = partial.error_message.replace(self.config.api_key.expose(), "***");
+        let said = crate::mask::mask_text(&self.config.capture.rules, &said).into_owned();
+        let said: String = said.chars().filter(|c| !c.is_control()).take(200).collect();
+        log::write(Level::Error, || format!("the receiver refused {} items: {said}", partial.rejected_spans));
+        u64::try_from(partial.rejected_spans).unwrap_or(0)
+    }
 }
 
 /// The key goes raw, with no "Bearer": the platform refuses any space. A host's own Authorization header wins.

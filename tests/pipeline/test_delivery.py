@@ -591,7 +591,7 @@ def test_everything_from_sixteen_threads_with_an_unsteady_receiver(platform):
         Answer(503),
         Answer(reset=True),
         Answer(429, {"Retry-After": "0"}),
-        Answer(400),
+        Answer(403),
         Answer(413),
         Answer(close=True),
     ]
