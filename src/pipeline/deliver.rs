@@ -37,11 +37,15 @@ pub async fn run(queue: Arc<Queue>, config: Arc<Config>, client: Client) {
         loop {
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
             let Some(batch) = queue.take() else { break };
-            let (sender, queue) = (Arc::clone(&sender), Arc::clone(&queue));
+            let (sender, from) = (Arc::clone(&sender), Arc::clone(&queue));
             tokio::spawn(async move {
                 let _permit = permit;
-                sender.send(&queue, batch).await;
+                sender.send(&from, batch).await;
             });
+            // What is left is no full batch, and waits for its own interval.
+            if queue.pending() != (true, true) {
+                break;
+            }
         }
     }
 }

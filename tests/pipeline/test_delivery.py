@@ -44,7 +44,24 @@ def test_a_full_batch_does_not_wait(platform):
         wait_until(lambda: stats()["exported"] == 30)
     """,
     )
-    assert len(platform.of("traces")) == 3
+    assert [len(r.spans) for r in platform.of("traces")] == [10, 10, 10]
+
+
+def test_what_is_left_beside_a_full_batch_waits_for_its_interval(platform):
+    result = run(
+        platform,
+        """
+        init(flush_interval_ms=60000, batch_max_items=10)
+        start()
+        [Span(f"s{n}").end() for n in range(25)]
+        wait_until(lambda: stats()["exported"] >= 20)
+        time.sleep(0.3)
+        out["exported"] = stats()["exported"]
+        flush()
+    """,
+    )
+    assert result["exported"] == 20
+    assert sorted(len(r.spans) for r in platform.of("traces")) == [5, 10, 10]
 
 
 def test_a_batch_that_is_full_in_bytes_does_not_wait(platform):
