@@ -296,4 +296,4 @@ def test_one_secret_in_markup_and_tables_leaves_the_rest():
     """Needs XML, HTML and CSV to be masked instead of described."""
     assert text("<a><user>ann</user><password>x</password><n>5</n></a>", "application/xml") == f"<a><user>ann</user><password>{MASKED}</password><n>5</n></a>"
     got = text("id,password,city\n1,x,Brno\n2,y,Praha\n", "text/csv")
-    assert "Brno" in got and "Praha" in got and "id,password,city" in got and "x" not in got.replace("x,", "", 0).split("\n")[1]
+    assert got == f"id,password,city\n1,{MASKED},Brno\n2,{MASKED},Praha\n"
