@@ -179,7 +179,7 @@ static void with(mpr_mask_fn fn) {
 
 int main(int argc, char **argv) {
     (void)argv;
-    size_t step = argc > 1 ? 7 : 1;
+    size_t step = argc > 1 ? 17 : 1;
     sizes(step); /* by the default rules, before mpr_init() */
     mpr_options *options = mpr_options_new();
     CHECK_OK(mpr_options_set_api_key(options, "k"));

@@ -1,5 +1,6 @@
 """Bounds: what a body may take of the output, of memory and of time, and the two sides of every border."""
 
+import base64
 import ctypes
 import gzip
 import json
@@ -330,6 +331,41 @@ def test_bombs():
     no_leak(within(2, capture_pieces, chunks(packed, 1000), headers))
     many = b"".join(gzip.compress(b" " * 1000) for _ in range(20_000))
     no_leak(within(2, capture, many, headers))
+
+
+#: {"password": "Zq7XvKw3Jt", "a": " … "} with 300 MiB of blanks, by Brotli.
+BR_BOMB = base64.b64decode(
+    "z///fwAEym2pPpfXFgYLcQtFbIYoiAYLmgsLOfkMg8W8/08xd4zbz+tgYpFC+P//D4AEQBwWgO79P////wGQAIjDAtC9/+f//z8AEgBxWAC69//8//8HQA"
+    "IgDgtA9/6f////AEgAxGEB6N7/8///HwAJgDgsAN37f/7//wMgARCHBaB7/8///38AJADisAB07//5//8PgARAHBaA7v0/////AZAAiMMC0L3/5///PwAS"
+    "AHFYALr3//z//wdAAiAOC0D3/p////8ASADEYQHo3v/z//8fAAmAOCwA3ft//v//AyABEIcFoHv/z///fwAkAOKwAHTv//n//w+ABEAcFoDu/X+KAAADkB"
+    "LpK0kOC+D2/S8B"
+)
+
+
+def zstd_bomb(mebibytes, window=0x58):
+    """A Zstandard frame of blocks that each say "this byte, 128 KiB of it"; `window` is the descriptor of its window."""
+    block = (131072 << 3 | 1 << 1).to_bytes(3, "little") + b" "
+    head = b'{"password": "%s", "a": "' % SECRET.encode()
+    first = (len(head) << 3).to_bytes(3, "little") + head
+    return b"\x28\xb5\x2f\xfd" + bytes([0, window]) + first + block * (mebibytes * 8) + b"\x01\x00\x00"
+
+
+@pytest.mark.parametrize(
+    "encoding, packed",
+    [
+        ("br", BR_BOMB), ("br, gzip", gzip.compress(BR_BOMB)), ("zstd", zstd_bomb(300)), ("zstd, gzip", gzip.compress(zstd_bomb(2000))), ("zstd", zstd_bomb(1, 0xFF)), ("zstd", zstd_bomb(1, 0xB0)),
+        ("zstd", zstd_bomb(10) * 30), ("zstd", b"\x50\x2a\x4d\x18\xff\xff\xff\xff" + zstd_bomb(1)), ("zstd", b"\x50\x2a\x4d\x18\0\0\0\0" * 100_000),
+        ("br", b"\x11\xfd" + BR_BOMB), ("br", b"\x00" * 100_000), ("gzip", b"\x1f\x8b\x08\x1c\0\0\0\0\0\xff" + b"\xff" * 100_000),
+    ],
+    ids=["br", "br in gzip", "zstd", "zstd in gzip", "zstd, largest window", "zstd, 4 GiB window", "zstd, many frames", "zstd, skipped", "zstd, skipped often", "br, large window", "br of nothing", "gzip, long head"],
+)
+def test_bombs_of_other_encodings(encoding, packed):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    got = within(2, capture, packed, [*JSON_TYPE, ("Content-Encoding", encoding)])
+    no_leak(got)
+    assert len(got[BODY]) <= 400_000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 * 1024
+    no_leak(within(2, capture_pieces, chunks(packed, 4096), [*JSON_TYPE, ("Content-Encoding", encoding)]))
 
 
 def test_a_body_that_packs_well_is_no_bomb():

@@ -1,6 +1,7 @@
 """One property: a secret under a sensitive name leaves in nothing, whatever the format, wherever the body is cut, in
 whatever pieces and however encoded it arrives. See planted.py for the bodies and conftest.py for logs and messages."""
 
+import base64
 import ctypes
 import gzip
 import json
@@ -281,6 +282,31 @@ def test_compressed_and_cut_at_every_byte(encoding):
             no_leak(capture(packed[:at], headers), title, at)
         for size in (1, 7, 64):
             no_leak(capture_pieces(chunks(packed, size), headers), title)
+
+
+#: {"user": "ann", "password": "Zq7XvKw3JthM9bYfR2Gd", "n": [1, 2.5, {"token": "cV4nLxT8Ps"}]}, for where there is no encoder.
+SAMPLES = {
+    "br": "G1oAOBwHbqw1H0FwgzAfGbUu9Z1+D4dkJijJzaLT1TdAYAMOnNNAIVj0fGFDij9cCNU0AeqJUKxSdpk3ZxyjrdR5H7BqC5hQyWCJ4McEMJqEn6wnkr0d3wE=",
+    "zstd": "KLUv/SBb2QIAeyJ1c2VyIjogImFubiIsICJwYXNzd29yZCI6ICJacTdYdkt3M0p0aE05YllmUjJHZCIsICJuIjogWzEsIDIuNSwgeyJ0b2tlbiI6ICJjVjRuTHhUOFBzIn1dfQ==",
+    "zstd ": "KLUv/QBY2QIAeyJ1c2VyIjogImFubiIsICJwYXNzd29yZCI6ICJacTdYdkt3M0p0aE05YllmUjJHZCIsICJuIjogWzEsIDIuNSwgeyJ0b2tlbiI6ICJjVjRuTHhUOFBzIn1dfQ==",
+    "zstd, br": "izGAKLUv/SBb2QIAeyJ1c2VyIjogImFubiIsICJwYXNzd29yZCI6ICJacTdYdkt3M0p0aE05YllmUjJHZCIsICJuIjogWzEsIDIuNSwgeyJ0b2tlbiI6ICJjVjRuTHhUOFBzIn1dfQM=",
+    "br, zstd": "KLUv/SBZyQIAG1oAOBwHbqw1H0FwgzAfGbUu9Z1+D4dkJijJzaLT1TdAYAMOnNNAIVj0fGFDij9cCNU0AeqJUKxSdpk3ZxyjrdR5H7BqC5hQyWCJ4McEMJqEn6wnkr0d3wE=",
+}
+SAMPLE = b'{"user": "ann", "password": "***MASKED***", "n": [1, 2.5, {"token": "***MASKED***"}]}'
+
+
+@pytest.mark.parametrize("encoding", SAMPLES)
+def test_samples_of_br_and_zstd(encoding):
+    """Whole they are masked as plain; cut at every byte, or with a byte changed, nothing of the secret leaves."""
+    packed = base64.b64decode(SAMPLES[encoding])
+    headers = [("Content-Type", "application/json"), ("Content-Encoding", encoding.strip())]
+    for at in range(1, len(packed)):
+        no_leak(capture(packed[:at], headers), at)
+        for changed in (packed[at] ^ 1, packed[at] ^ 0x80, 0, 255):
+            no_leak(capture(packed[:at] + bytes([changed]) + packed[at + 1 :], headers), at, changed)
+    assert capture(packed, headers)[BODY] == SAMPLE
+    for size in (1, 2, 7, 64):
+        assert capture_pieces(chunks(packed, size), headers)[BODY] == SAMPLE
 
 
 def test_compressed_without_a_word():
