@@ -1,13 +1,13 @@
-//! JSON, rewritten in one pass over its bytes: no document tree, no recursion over depth.
+//! JSON, rewritten in one pass: no document tree, no recursion over depth.
 //!
-//! Tokens are validated and copied as they are written (number text and white space included); the value
-//! of a sensitive key, of any type, becomes `"***MASKED***"`. Several documents may follow each other
-//! (NDJSON, concatenated, JSON-seq). At the first byte that is not JSON the output ends: what is complete
-//! before it is kept, nothing after it is.
+//! scan.rs finds where tokens begin, so only those bytes are visited here. Tokens are validated and copied as they are
+//! written (number text and white space included), in pieces as long as nothing is replaced; the value of a sensitive key, of any
+//! type, becomes `"***MASKED***"`. Several documents may follow each other (NDJSON, concatenated, JSON-seq). At the first byte that
+//! is not JSON the output ends: what is complete before it is kept, nothing after it is.
 
-use std::borrow::Cow;
-
-use super::names::{Hit, Place, Words};
+use super::hints;
+use super::names::{Answer, Hit, Place, Slot};
+use super::scan::Scan;
 use super::{text, Rules, PLACEHOLDER};
 
 /// A container nested deeper than this is masked as a whole.
@@ -16,10 +16,17 @@ const MAX_DEPTH: usize = 200;
 const MAX_LEVEL: u8 = 2;
 /// A longer string is content, not the name of a field.
 const MAX_NAME: usize = 64;
+/// Nor is one with more blanks or digits.
+const MAX_BLANKS: usize = 2;
+const MAX_DIGITS: usize = 8;
 /// A container larger than this is taken for content rather than for the value of a named pair when its object breaks off.
 const MAX_NAMED: usize = 1024;
-/// Answers about keys that are kept.
-const KNOWN: usize = 64;
+/// So many values that may be names are kept until it shows whether their object has a value to name.
+const NAMES: usize = 4;
+/// Tables are looked at by their first columns; one with a sensitive column beyond is masked whole.
+const COLUMNS: usize = 64;
+/// No number with fewer characters is a card's.
+const CARD: usize = 13;
 /// What ends a string whose JSON content broke off.
 const BROKEN_TAIL: &str = " [not captured: malformed]";
 
@@ -35,23 +42,26 @@ pub(super) struct Rewritten {
 /// Masks JSON text. `cut` says that the source is the beginning of something longer. `level` counts how many strings
 /// this text lies in.
 pub(super) fn mask(rules: &Rules, src: &str, cut: bool, level: u8) -> Rewritten {
+    if u32::try_from(src.len()).is_err() {
+        return Rewritten { text: String::new(), fields: 0, broke_at: Some(0) };
+    }
     let mut masker = Masker {
         rules,
         src,
         bytes: src.as_bytes(),
+        scan: Scan::new(src.as_bytes()),
         level,
         cut,
-        pos: 0,
-        out: String::with_capacity(src.len() + 16),
+        out: String::with_capacity(src.len() + src.len() / 16 + 16),
         copied: 0,
         fields: 0,
-        kinds: Vec::new(),
+        kinds: Kinds::default(),
         frames: Vec::new(),
+        frame: Frame::new(false, 0),
         muted: None,
+        spans: Vec::new(),
         patches: Vec::new(),
-        words: Words::default(),
         scratch: String::new(),
-        known: [Known { start: 0, end: 0, hit: Hit::No, slot: Slot::None }; KNOWN],
     };
     let broke_at = masker.run().err().map(|Broken(at)| at);
     masker.finish(broke_at)
@@ -71,29 +81,46 @@ pub(super) fn looks_like(text: &str) -> bool {
 /// The source stops being JSON at this byte.
 struct Broken(usize);
 
-/// What may come next.
+/// What stands at the place of a value.
 #[derive(Clone, Copy, PartialEq)]
-enum Expect {
-    /// A document, or the end.
-    Top,
-    Value,
-    ValueOrEnd,
-    Key,
-    KeyOrEnd,
-    Colon,
-    CommaOrEnd,
+enum Found {
+    Scalar,
+    Object,
+    Array,
 }
 
-/// What an object's member means for its neighbours.
-#[derive(Clone, Copy, PartialEq)]
-enum Slot {
-    None,
-    /// Its value names something: `{"name": "password", …}`.
-    Name,
-    /// Its value is what was named: `{…, "value": "x"}`.
-    Value,
-    /// The bare `key`: a name if the object also has a value, a secret otherwise.
-    Key,
+/// The kinds of the open containers, innermost last: one bit each, so hostile depth costs little.
+#[derive(Default)]
+struct Kinds {
+    depth: usize,
+    /// The innermost up to 64; `1` for an object.
+    top: u64,
+    below: Vec<u64>,
+}
+
+impl Kinds {
+    #[inline(always)]
+    fn push(&mut self, object: bool) {
+        if self.depth.is_multiple_of(64) && self.depth > 0 {
+            self.below.push(self.top);
+        }
+        self.top = self.top << 1 | u64::from(object);
+        self.depth += 1;
+    }
+
+    #[inline(always)]
+    fn pop(&mut self) {
+        self.top >>= 1;
+        self.depth -= 1;
+        if self.depth.is_multiple_of(64) && self.depth > 0 {
+            self.top = self.below.pop().unwrap_or(0);
+        }
+    }
+
+    #[inline(always)]
+    fn in_object(&self) -> bool {
+        self.depth > 0 && self.top & 1 == 1
+    }
 }
 
 /// A piece of the output that may have to be replaced after all.
@@ -102,42 +129,85 @@ struct Span {
     start: usize,
     end: usize,
     scalar: bool,
+    kind: Kind,
+}
+
+/// What a span is.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Object: the value of the bare `key`.
+    Key,
+    /// Object: a value that a name may belong to.
+    Named,
+    /// Array: what follows a name.
+    Element,
+    /// Object: the rows of a table whose columns may come yet.
+    Rows,
 }
 
 /// An open container whose content is being copied.
+#[derive(Clone, Copy)]
 struct Frame {
     object: bool,
-    /// The member in hand: its meaning, and whether its name is sensitive.
+    /// The member in hand or the last one: its meaning, and whether its name is sensitive.
     slot: Slot,
     sensitive: bool,
     /// Object: a sensitive name stood in a name slot. Array: the element before this one was one.
     named: bool,
     /// Object: a value slot was seen.
     has_value: bool,
-    /// Array: elements so far; all of them strings.
-    count: usize,
+    /// Array: every other element, from the first, is a string.
+    names_only: bool,
+    /// Array: all elements are strings.
     only_strings: bool,
+    /// Array: it lists the columns of a table; they are told by `columns`.
+    lists_columns: bool,
+    /// They are those of the rows after it.
+    heads_rows: bool,
+    /// Array: its first element is an array.
+    holds_rows: bool,
+    /// Array: where it begins in the output.
+    start: usize,
+    /// Array: elements so far.
+    count: usize,
     /// Where the value in hand began in the output, when it may have to be replaced.
     open: Option<usize>,
-    /// Object: values of value slots. Array: elements after a sensitive name.
-    pending: Vec<Span>,
-    /// Object: values of the bare `key`.
-    keys: Vec<Span>,
+    /// The first of this container's spans.
+    spans: usize,
+    /// Object: values in name slots, array: the first element, that nobody asked about yet, as places in the source.
+    names: [(u32, u32); NAMES],
+    name_count: u8,
+    /// Which columns of a table are sensitive. Object: as its columns tell. Array: in the list of columns or in its rows.
+    columns: u64,
+    /// A sensitive column beyond the first 64.
+    wide: bool,
+    /// How deep below the object this is, in the rows of a table.
+    rows: u8,
 }
 
 impl Frame {
-    fn new(object: bool) -> Self {
+    #[inline(always)]
+    fn new(object: bool, spans: usize) -> Self {
         Frame {
             object,
             slot: Slot::None,
             sensitive: false,
             named: false,
             has_value: false,
-            count: 0,
+            names_only: true,
             only_strings: true,
+            lists_columns: false,
+            heads_rows: false,
+            holds_rows: false,
+            start: 0,
+            count: 0,
             open: None,
-            pending: Vec::new(),
-            keys: Vec::new(),
+            spans,
+            names: [(0, 0); NAMES],
+            name_count: 0,
+            columns: 0,
+            wide: false,
+            rows: 0,
         }
     }
 }
@@ -146,90 +216,116 @@ struct Masker<'a> {
     rules: &'a Rules,
     src: &'a str,
     bytes: &'a [u8],
+    scan: Scan<'a>,
     level: u8,
     cut: bool,
-    pos: usize,
     out: String,
     /// The source up to here is in the output, or was replaced.
     copied: usize,
     fields: u32,
-    /// Open containers, `true` for objects: one byte each, so hostile depth costs little.
-    kinds: Vec<bool>,
-    /// The same containers as far as they are copied (none below a masked value).
+    kinds: Kinds,
+    /// The open containers as far as they are copied (none below a masked value), but for the innermost, which is `frame`.
     frames: Vec<Frame>,
+    frame: Frame,
     /// Depth at which a masked container was opened.
     muted: Option<usize>,
+    spans: Vec<Span>,
     patches: Vec<(usize, usize)>,
-    words: Words,
     scratch: String,
-    known: [Known; KNOWN],
 }
 
-/// A key that was asked about, by its place in the source.
+/// A string as the scan shows it.
 #[derive(Clone, Copy)]
-struct Known {
-    start: usize,
+struct Quoted {
+    /// After the closing quote.
     end: usize,
-    hit: Hit,
-    slot: Slot,
-}
-
-/// The place for a key's answer; none for the empty key, which an unused place would look like.
-fn known_at(raw: &str) -> Option<usize> {
-    let bytes = raw.as_bytes();
-    let (first, last) = (*bytes.first()?, *bytes.last()?);
-    let middle = bytes.get(bytes.len() / 2)?;
-    Some((bytes.len() * 7 + usize::from(first) * 3 + usize::from(last) * 5 + usize::from(*middle)) % KNOWN)
+    escaped: bool,
+    /// Something in it may be a secret.
+    hinted: bool,
 }
 
 impl Masker<'_> {
     fn run(&mut self) -> Result<(), Broken> {
-        let mut expect = Expect::Top;
         loop {
-            self.skip_space(self.kinds.is_empty());
-            let at = self.pos;
-            let Some(b) = self.bytes.get(at).copied() else {
-                return if self.kinds.is_empty() { Ok(()) } else { Err(Broken(at)) };
-            };
-            expect = match (expect, b) {
-                (Expect::ValueOrEnd, b']') | (Expect::KeyOrEnd, b'}') => self.close(),
-                (Expect::CommaOrEnd, b']') if !self.in_object() => self.close(),
-                (Expect::CommaOrEnd, b'}') if self.in_object() => self.close(),
-                (Expect::CommaOrEnd, b',') => {
-                    self.pos += 1;
-                    if self.in_object() {
-                        Expect::Key
-                    } else {
-                        Expect::Value
-                    }
-                }
-                (Expect::Colon, b':') => {
-                    self.pos += 1;
-                    Expect::Value
-                }
-                (Expect::Key | Expect::KeyOrEnd, b'"') => {
-                    self.key()?;
-                    Expect::Colon
-                }
-                (Expect::Value | Expect::ValueOrEnd | Expect::Top, _) => self.value(b)?,
-                _ => return Err(Broken(at)),
-            };
+            let mut at = self.scan.next();
+            // RS stands before each text of a JSON sequence (RFC 7464).
+            while self.byte(at) == 0x1E {
+                at = self.after_separators(at).unwrap_or_else(|| self.scan.next());
+            }
+            if at >= self.bytes.len() {
+                return Ok(());
+            }
+            self.document(at)?;
         }
     }
 
-    fn in_object(&self) -> bool {
-        self.kinds.last().copied().unwrap_or(false)
-    }
-
-    fn skip_space(&mut self, top: bool) {
-        while let Some(b) = self.bytes.get(self.pos) {
-            // RS stands before each text of a JSON sequence (RFC 7464).
-            if matches!(b, b' ' | b'\t' | b'\n' | b'\r') || (top && *b == 0x1E) {
-                self.pos += 1;
-            } else {
-                break;
+    /// A value of the outermost level, with all that is in it.
+    fn document(&mut self, mut at: usize) -> Result<(), Broken> {
+        loop {
+            match self.value(at, self.byte(at))? {
+                Found::Scalar => {}
+                Found::Object => {
+                    at = self.scan.next();
+                    if self.byte(at) != b'}' {
+                        at = self.member(at)?;
+                        continue;
+                    }
+                    self.close(at);
+                }
+                Found::Array => {
+                    at = self.scan.next();
+                    if self.byte(at) != b']' {
+                        continue;
+                    }
+                    self.close(at);
+                }
+            }
+            loop {
+                if self.kinds.depth == 0 {
+                    return Ok(());
+                }
+                at = self.scan.next();
+                let object = self.kinds.in_object();
+                match self.byte(at) {
+                    b',' => break,
+                    b'}' if object => self.close(at),
+                    b']' if !object => self.close(at),
+                    _ => return Err(Broken(at)),
+                }
+            }
+            at = self.scan.next();
+            if self.kinds.in_object() {
+                at = self.member(at)?;
             }
         }
+    }
+
+    /// A member's name and colon. Returns where its value is.
+    #[inline(always)]
+    fn member(&mut self, at: usize) -> Result<usize, Broken> {
+        if self.byte(at) != b'"' {
+            return Err(Broken(at));
+        }
+        self.key(at)?;
+        let colon = self.scan.next();
+        if self.byte(colon) != b':' {
+            return Err(Broken(colon));
+        }
+        Ok(self.scan.next())
+    }
+
+    /// The byte at a place; 0, which no token begins with, after the end.
+    #[inline(always)]
+    fn byte(&self, at: usize) -> u8 {
+        self.bytes.get(at).copied().unwrap_or(0)
+    }
+
+    /// The number or word that begins right after separators; none when a place of its own shows what comes.
+    fn after_separators(&self, at: usize) -> Option<usize> {
+        let rest = self.bytes.get(at..).unwrap_or(&[]);
+        let next = at + rest.iter().take_while(|b| **b == 0x1E).count();
+        let own = matches!(self.byte(next), b'"' | b'{' | b'[' | b']' | b'}' | b',' | b':' | b'<' | b'=');
+        (next < self.bytes.len() && !own && !self.byte(next).is_ascii_whitespace()).then_some(next)
     }
 
     /// Copies the source up to `to`.
@@ -240,275 +336,405 @@ impl Masker<'_> {
         self.copied = self.copied.max(to);
     }
 
-    fn placeholder(&mut self) {
+    /// Puts the placeholder in place of a piece of the source.
+    #[inline(always)]
+    fn replace(&mut self, start: usize, end: usize) {
+        self.flush(start);
         self.out.push('"');
         self.out.push_str(PLACEHOLDER);
         self.out.push('"');
+        self.fields += 1;
+        self.copied = end;
     }
 
     // ---- keys
 
-    fn key(&mut self) -> Result<(), Broken> {
-        let start = self.pos;
-        let (end, escaped) = self.string(start)?;
-        self.pos = end;
+    #[inline(always)]
+    fn key(&mut self, start: usize) -> Result<(), Broken> {
+        let close = self.scan.next();
+        let quoted = match self.byte(close) {
+            b'"' => Quoted { end: close + 1, escaped: false, hinted: false },
+            _ => self.string(start, close)?,
+        };
         if self.muted.is_some() {
             return Ok(());
         }
-        let raw = self.src.get(start + 1..end - 1).unwrap_or("");
-        let name: &str = if escaped {
-            unescape(raw, &mut self.scratch);
-            &self.scratch
-        } else {
-            raw
-        };
-        // Records repeat their keys: the last few answers are kept. (Escaped keys are rare.)
-        let known = if escaped { None } else { known_at(raw) };
-        let entry =
-            known.and_then(|i| self.known.get(i)).copied().filter(|k| self.src.get(k.start..k.end) == Some(raw));
-        let (hit, slot) = match entry {
-            Some(entry) => (entry.hit, entry.slot),
-            None => {
-                let hit = self.rules.fields.ask(name, Place::Field, &mut self.words);
-                let slot = match hit {
-                    Hit::Key => Slot::Key,
-                    _ => slot_of(self.words.joined()),
-                };
-                if let Some(entry) = known.and_then(|i| self.known.get_mut(i)) {
-                    *entry = Known { start: start + 1, end: end - 1, hit, slot };
-                }
-                (hit, slot)
+        let answer = match quoted {
+            Quoted { escaped: false, hinted: false, end } => {
+                self.rules.fields.answer_in(self.bytes, start + 1, end - 1)
             }
+            _ => self.odd_key(start, quoted),
         };
-        // A key can itself be a secret: `{"sk_live_…": 1}`.
-        let secret = text::secret_token(name);
-        if let Some(frame) = self.frames.last_mut() {
-            frame.sensitive = hit == Hit::Yes;
-            frame.slot = slot;
-        }
-        if secret {
-            self.flush(start);
-            self.placeholder();
-            self.copied = end;
-            self.fields += 1;
-        }
+        self.frame.sensitive = answer.hit(Place::Field) == Hit::Yes;
+        self.frame.slot = answer.slot();
         Ok(())
+    }
+
+    /// A key with escapes, or one that can itself be a secret: `{"sk_live_…": 1}`.
+    #[cold]
+    fn odd_key(&mut self, start: usize, quoted: Quoted) -> Answer {
+        let raw = self.src.get(start + 1..quoted.end - 1).unwrap_or("");
+        unescape(raw, &mut self.scratch);
+        let answer = self.rules.fields.answer(self.scratch.as_bytes());
+        if text::secret_token(&self.scratch) {
+            self.replace(start, quoted.end);
+        }
+        answer
     }
 
     // ---- values
 
-    fn value(&mut self, first: u8) -> Result<Expect, Broken> {
-        let start = self.pos;
+    #[inline(always)]
+    fn value(&mut self, start: usize, first: u8) -> Result<Found, Broken> {
         if self.muted.is_some() {
             return match first {
-                b'{' | b'[' => Ok(self.open(first == b'{')),
+                b'{' | b'[' => Ok(self.open(start, first == b'{')),
                 _ => {
-                    self.pos = self.scalar(start, first)?;
-                    Ok(self.after_scalar())
+                    self.scalar(start, first)?;
+                    Ok(Found::Scalar)
                 }
             };
         }
-        let mut masked = false;
-        let mut spanned = false;
-        if let Some(frame) = self.frames.last() {
-            if frame.object {
-                masked = frame.sensitive || (frame.slot == Slot::Value && frame.named);
-                spanned = matches!(frame.slot, Slot::Value | Slot::Key);
-            } else {
-                spanned = frame.named;
-            }
-        }
+        let frame = &self.frame;
+        let (masked, spanned) = if frame.object {
+            let masked = frame.sensitive || (frame.slot == Slot::Value && self.is_named());
+            (masked, matches!(self.frame.slot, Slot::Value | Slot::Key))
+        } else {
+            (frame.rows > 0 && frame.in_column(), frame.named || self.follows_a_name())
+        };
         let container = matches!(first, b'{' | b'[');
-        masked |= container && self.kinds.len() >= MAX_DEPTH;
-        if masked {
-            // A scalar must be whole before the placeholder says that there was one; a container may
-            // break anywhere inside and stays masked.
-            let end = if container { start } else { self.scalar(start, first)? };
-            self.flush(start);
-            self.placeholder();
-            self.fields += 1;
-            self.copied = end;
-            self.pos = end;
-            if container {
-                self.muted = Some(self.kinds.len());
-                return Ok(self.open(first == b'{'));
-            }
-            self.note_value(false);
-            return Ok(self.after_scalar());
+        if masked || (container && self.kinds.depth >= MAX_DEPTH) {
+            return self.masked_value(start, first);
         }
         if spanned {
-            self.flush(start);
-            let open = self.out.len();
-            if let Some(frame) = self.frames.last_mut() {
-                frame.open = Some(open);
-            }
+            self.frame.open = Some(self.place(start));
         }
         if container {
-            return Ok(self.open(first == b'{'));
+            return Ok(self.open(start, first == b'{'));
         }
-        let end = self.scalar(start, first)?;
-        self.pos = end;
         let mut named = false;
+        let end;
         if first == b'"' {
-            named = self.text_value(start, end);
-        } else if first.is_ascii_digit() && text::is_card(self.src.get(start..end).unwrap_or("")) {
-            self.flush(start);
-            self.placeholder();
-            self.fields += 1;
-            self.copied = end;
-        }
-        if spanned {
-            self.flush(end);
-        }
-        if let Some(frame) = self.frames.last_mut() {
-            if !frame.object && first != b'"' {
-                frame.only_strings = false;
+            let close = self.scan.next();
+            let quoted = match self.byte(close) {
+                b'"' => Quoted { end: close + 1, escaped: false, hinted: false },
+                _ => self.string(start, close)?,
+            };
+            end = quoted.end;
+            // JSON in a string begins with one of these, perhaps after white space.
+            let lead = self.byte(start + 1);
+            if quoted.hinted || matches!(lead, b'{' | b'[' | b'\\' | b' ' | b'\t') || self.rules.looks_everywhere() {
+                self.clean(start, quoted);
+            }
+            named = self.name_value(start, quoted);
+        } else {
+            end = self.scalar(start, first)?;
+            if end - start >= CARD && first.is_ascii_digit() && text::is_card(self.src.get(start..end).unwrap_or("")) {
+                self.replace(start, end);
             }
         }
-        self.note_value(named);
-        Ok(self.after_scalar())
+        if first != b'"' {
+            self.frame.only_strings = false;
+            self.frame.names_only &= self.frame.count % 2 == 1;
+        }
+        self.value_done(end, true, named);
+        Ok(Found::Scalar)
+    }
+
+    /// A value of which nothing is kept.
+    fn masked_value(&mut self, start: usize, first: u8) -> Result<Found, Broken> {
+        if matches!(first, b'{' | b'[') {
+            // It may break anywhere inside and stays masked.
+            self.replace(start, start);
+            self.muted = Some(self.kinds.depth);
+            return Ok(self.open(start, first == b'{'));
+        }
+        // A scalar must be whole before the placeholder says that there was one.
+        let end = self.scalar(start, first)?;
+        self.replace(start, end);
+        self.value_done(end, true, false);
+        Ok(Found::Scalar)
     }
 
     /// The end of a complete scalar that begins at `start`.
+    #[inline(always)]
     fn scalar(&mut self, start: usize, first: u8) -> Result<usize, Broken> {
         let end = match first {
-            b'"' => return self.string(start).map(|(end, _)| end),
-            b't' => self.literal(start, b"true")?,
-            b'f' => self.literal(start, b"false")?,
-            b'n' => self.literal(start, b"null")?,
+            b'"' => {
+                let close = self.scan.next();
+                if self.byte(close) == b'"' {
+                    return Ok(close + 1);
+                }
+                return self.string(start, close).map(|quoted| quoted.end);
+            }
+            b't' => self.literal(start, *b"true")?,
+            b'f' => self.literal(start + 1, *b"alse")?,
+            b'n' => self.literal(start, *b"null")?,
             b'-' | b'0'..=b'9' => self.number(start)?,
             _ => return Err(Broken(start)),
         };
         // `01`, `truth`, `1.5.2`: not a scalar with something after it, but no scalar at all.
-        if self
-            .bytes
-            .get(end)
-            .is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'-' | b'_' | 0x80..))
-        {
-            return Err(Broken(start));
-        }
-        // At the end of a cut source more of it may follow.
-        if end == self.bytes.len() && (self.cut || !self.kinds.is_empty()) {
-            return Err(Broken(start));
-        }
-        Ok(end)
-    }
-
-    fn after_scalar(&self) -> Expect {
-        if self.kinds.is_empty() {
-            Expect::Top
-        } else {
-            Expect::CommaOrEnd
+        match self.bytes.get(end) {
+            Some(b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t' | b'"' | b'{' | b'[' | b':' | 0x1E) => Ok(end),
+            Some(b) if b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'-' | b'_' | 0x80..) => {
+                Err(Broken(start))
+            }
+            // No place of its own shows what comes right after a scalar, so it has to be looked at here.
+            Some(_) => Err(Broken(end)),
+            // At the end of a cut source more of it may follow.
+            None if self.cut || self.kinds.depth > 0 => Err(Broken(start)),
+            None => Ok(end),
         }
     }
 
-    fn open(&mut self, object: bool) -> Expect {
-        self.pos += 1;
+    fn open(&mut self, at: usize, object: bool) -> Found {
         self.kinds.push(object);
         if self.muted.is_none() {
-            self.frames.push(Frame::new(object));
+            let mut inner = Frame::new(object, self.spans.len());
+            if !object {
+                self.open_table(&mut inner, at);
+            }
+            self.frames.push(std::mem::replace(&mut self.frame, inner));
         }
         if object {
-            Expect::KeyOrEnd
+            Found::Object
         } else {
-            Expect::ValueOrEnd
+            Found::Array
         }
     }
 
-    fn close(&mut self) -> Expect {
-        self.pos += 1;
+    fn close(&mut self, at: usize) {
         self.kinds.pop();
         match self.muted {
-            Some(depth) if depth == self.kinds.len() => {
+            Some(depth) if depth == self.kinds.depth => {
                 self.muted = None;
-                self.copied = self.pos;
-                self.note_container();
+                self.copied = at + 1;
+                self.value_done(at + 1, false, false);
             }
             Some(_) => {}
             None => {
-                if let Some(frame) = self.frames.pop() {
-                    self.settle(frame, true);
+                let frame = self.frame;
+                self.settle(&frame, true);
+                if let Some(parent) = self.frames.pop() {
+                    self.frame = parent;
                 }
-                if self.frames.last().is_some_and(|parent| parent.open.is_some()) {
-                    self.flush(self.pos);
-                }
-                self.note_container();
+                self.close_table(&frame, at + 1);
+                self.value_done(at + 1, false, false);
             }
         }
-        if self.kinds.is_empty() {
-            Expect::Top
-        } else {
-            Expect::CommaOrEnd
-        }
     }
 
-    fn note_container(&mut self) {
-        let end = self.out.len();
-        if let Some(parent) = self.frames.last_mut() {
-            if !parent.object {
-                parent.only_strings = false;
+    /// Where a place in the source that is not copied yet will be in the output.
+    #[inline(always)]
+    fn place(&self, at: usize) -> usize {
+        self.out.len() + at.saturating_sub(self.copied)
+    }
+
+    /// The value in hand of the innermost container is complete; it ends here in the source.
+    #[inline(always)]
+    fn value_done(&mut self, end: usize, scalar: bool, named: bool) {
+        if self.frame.open.is_some() {
+            self.span_done(end, scalar);
+        }
+        let frame = &mut self.frame;
+        if frame.object {
+            frame.named |= named;
+            frame.has_value |= frame.slot == Slot::Value;
+        } else {
+            frame.named = named;
+            if !scalar {
+                frame.only_strings = false;
+                frame.names_only &= frame.count % 2 == 1;
             }
-            parent.value_done(end, false, false);
+            frame.count += 1;
         }
     }
 
-    fn note_value(&mut self, named: bool) {
-        let end = self.out.len();
-        if let Some(frame) = self.frames.last_mut() {
-            frame.value_done(end, true, named);
-        }
-    }
-
-    /// A string value in the clear: says whether it is a sensitive name in a place for names, and masks what
-    /// is secret inside it.
-    fn text_value(&mut self, start: usize, end: usize) -> bool {
-        let raw = self.src.get(start + 1..end - 1).unwrap_or("");
-        let text: Cow<'_, str> = if raw.contains('\\') {
-            unescape(raw, &mut self.scratch);
-            Cow::Owned(std::mem::take(&mut self.scratch))
-        } else {
-            Cow::Borrowed(raw)
+    fn span_done(&mut self, end: usize, scalar: bool) {
+        let end = self.place(end);
+        let frame = &mut self.frame;
+        let kind = match (frame.object, frame.slot) {
+            (true, Slot::Key) => Kind::Key,
+            (true, _) => Kind::Named,
+            (false, _) => Kind::Element,
         };
-        let names = self.frames.last().is_some_and(|f| {
-            if f.object {
-                matches!(f.slot, Slot::Name | Slot::Key)
-            } else {
-                f.count % 2 == 0
-            }
-        });
-        let named =
-            names && text.len() <= MAX_NAME && self.rules.fields.ask(&text, Place::Field, &mut self.words) == Hit::Yes;
-        if let Some((clean, fields)) = clean_string(self.rules, &text, self.level) {
+        if let Some(start) = frame.open.take() {
+            self.spans.push(Span { start, end, scalar, kind });
+        }
+    }
+
+    /// Masks what is secret inside a string value.
+    #[cold]
+    #[inline(never)]
+    fn clean(&mut self, start: usize, quoted: Quoted) {
+        let raw = self.src.get(start + 1..quoted.end - 1).unwrap_or("");
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let text: &str = if quoted.escaped {
+            unescape(raw, &mut scratch);
+            &scratch
+        } else {
+            raw
+        };
+        if let Some((clean, fields)) = clean_string(self.rules, text, self.level) {
             self.flush(start);
             self.out.push('"');
             escape(&clean, &mut self.out);
             self.out.push('"');
-            self.copied = end;
+            self.copied = quoted.end;
             self.fields += fields;
         }
-        named
+        self.scratch = scratch;
     }
 
     // ---- pairs
 
+    /// A string where a name may stand. Mostly nobody has to know whether it is a sensitive one: only when there is a value
+    /// to be named. Says so where it is asked at once.
+    #[inline(always)]
+    fn name_value(&mut self, start: usize, quoted: Quoted) -> bool {
+        let frame = &mut self.frame;
+        if frame.lists_columns {
+            self.column(start, quoted.end);
+            if !self.frame.heads_rows {
+                return false;
+            }
+        }
+        let frame = &mut self.frame;
+        let later = match frame.object {
+            true if !matches!(frame.slot, Slot::Name | Slot::Key) => return false,
+            true => true,
+            // A pair is most often an array of its own; only in longer ones each name is asked about.
+            false if frame.count % 2 == 1 => return false,
+            false => frame.count == 0,
+        };
+        if later {
+            if let Some(name) = frame.names.get_mut(usize::from(frame.name_count)) {
+                *name = (start as u32, quoted.end as u32);
+                frame.name_count += 1;
+                return false;
+            }
+        }
+        self.is_name(start, quoted.end)
+    }
+
+    /// Array: does the first element, which nobody asked about yet, name the one in hand? A third element shows that there is more
+    /// than a pair.
+    #[inline(always)]
+    fn follows_a_name(&mut self) -> bool {
+        match (self.frame.name_count, self.frame.count) {
+            (0, _) => false,
+            (_, 1) => true,
+            _ => {
+                if !self.is_named() {
+                    self.spans.truncate(self.frame.spans);
+                }
+                self.frame.named = false;
+                false
+            }
+        }
+    }
+
+    /// Is the string at this place a sensitive name?
+    fn is_name(&mut self, start: usize, end: usize) -> bool {
+        let raw = self.src.get(start + 1..end - 1).unwrap_or("");
+        let most = |count: usize, what: fn(&u8) -> bool| raw.bytes().filter(what).count() <= count;
+        if raw.len() > MAX_NAME || !most(MAX_BLANKS, |b| *b == b' ') || !most(MAX_DIGITS, u8::is_ascii_digit) {
+            return false;
+        }
+        let answer = if raw.contains('\\') {
+            unescape(raw, &mut self.scratch);
+            self.rules.fields.answer(self.scratch.as_bytes())
+        } else {
+            self.rules.fields.answer(raw.as_bytes())
+        };
+        answer.hit(Place::Field) == Hit::Yes
+    }
+
+    /// Is one of the names that are kept a sensitive one?
+    fn is_named(&mut self) -> bool {
+        let names = self.frame.names;
+        let count = std::mem::take(&mut self.frame.name_count);
+        for (start, end) in names.into_iter().take(usize::from(count)) {
+            self.frame.named |= self.is_name(start as usize, end as usize);
+        }
+        self.frame.named
+    }
+
     /// A container ends (or breaks off): which of its values turned out to be named by a sensitive name?
-    fn settle(&mut self, frame: Frame, complete: bool) {
-        let mut patch = |spans: &[Span]| self.patches.extend(spans.iter().map(|s| (s.start, s.end)));
-        if frame.object {
-            if frame.named {
-                patch(&frame.pending);
+    #[inline(always)]
+    fn settle(&mut self, frame: &Frame, complete: bool) {
+        if self.spans.len() > frame.spans {
+            self.settle_spans(frame, complete);
+        }
+    }
+
+    #[inline(never)]
+    fn settle_spans(&mut self, frame: &Frame, complete: bool) {
+        // An array whose first name was asked about has the spans of sensitive names only.
+        let asked = !frame.object && frame.name_count == 0;
+        let named = asked || self.is_named();
+        let pair = frame.count == 2 || (frame.names_only && frame.count.is_multiple_of(2));
+        for span in self.spans.drain(frame.spans..) {
+            // The name may be in what is missing. (Large contents are no named value, and were masked inside.)
+            let missing = !complete && (span.scalar || span.end - span.start <= MAX_NAMED);
+            let gone = match span.kind {
+                Kind::Key => !frame.has_value,
+                Kind::Named => named || missing,
+                Kind::Element => named && (pair || !complete),
+                Kind::Rows => frame.columns != 0 || frame.wide || missing,
+            };
+            if gone {
+                self.patches.push((span.start, span.end));
             }
-            if !frame.has_value {
-                patch(&frame.keys);
+        }
+    }
+
+    // ---- tables
+
+    /// An array opens at a place: does it list columns, or hold the rows of a table or one of them?
+    fn open_table(&mut self, inner: &mut Frame, at: usize) {
+        inner.start = self.place(at);
+        let outer = &mut self.frame;
+        if outer.object {
+            inner.lists_columns = outer.slot == Slot::Columns;
+            if outer.columns != 0 || outer.wide {
+                (inner.columns, inner.wide, inner.rows) = (outer.columns, outer.wide, 1);
             }
-            if !complete {
-                // The name may have been in what is missing. (Large contents are no named value, and were masked inside.)
-                let named = |s: &Span| s.scalar || s.end - s.start <= MAX_NAMED;
-                let spans: Vec<Span> = frame.pending.iter().copied().filter(named).collect();
-                patch(&spans);
+        } else if outer.rows == 1 {
+            (inner.columns, inner.wide, inner.rows) = (outer.columns, outer.wide, 2);
+        } else if outer.count == 0 && !outer.lists_columns {
+            // `[["id", "password"], [1, "x"]]`
+            (inner.lists_columns, inner.heads_rows) = (true, true);
+            outer.holds_rows = true;
+        }
+    }
+
+    /// An element of a list of columns.
+    fn column(&mut self, start: usize, end: usize) {
+        if self.is_name(start, end) {
+            match self.frame.count {
+                count @ 0..COLUMNS => self.frame.columns |= 1 << count,
+                _ => self.frame.wide = true,
             }
-        } else if !complete || frame.count == 2 || (frame.only_strings && frame.count.is_multiple_of(2)) {
-            patch(&frame.pending);
+        }
+    }
+
+    /// A container was closed, which ends here in the source; `frame` is the one around it again.
+    #[inline(always)]
+    fn close_table(&mut self, closed: &Frame, end: usize) {
+        if closed.lists_columns && (closed.columns != 0 || closed.wide) {
+            // The first of many pairs is no list of columns: `[["password", "x"], ["user", "jo"]]`.
+            if !closed.heads_rows {
+                self.frame.columns |= closed.columns;
+                self.frame.wide |= closed.wide;
+            } else if closed.only_strings && (closed.count != 2 || closed.columns & 1 == 0) {
+                (self.frame.columns, self.frame.wide, self.frame.rows) = (closed.columns, closed.wide, 1);
+            }
+        }
+        // The names of the columns may come after the rows.
+        if closed.holds_rows && self.frame.object && closed.rows == 0 && self.frame.open.is_none() {
+            let end = self.place(end);
+            self.spans.push(Span { start: closed.start, end, scalar: false, kind: Kind::Rows });
         }
     }
 
@@ -518,14 +744,16 @@ impl Masker<'_> {
             Some(at) if self.muted.is_none() => self.flush(at),
             Some(_) => {}
         }
-        while let Some(frame) = self.frames.pop() {
+        while let Some(outer) = self.frames.pop() {
             // What was being written when it broke is not a value yet; it is masked where it would be.
-            if let Some(start) = frame.open {
-                if frame.named || frame.slot == Slot::Key {
+            if let Some(start) = self.frame.open {
+                if self.frame.slot == Slot::Key || self.is_named() {
                     self.patches.push((start, self.out.len()));
                 }
             }
-            self.settle(frame, false);
+            let frame = self.frame;
+            self.settle(&frame, false);
+            self.frame = outer;
         }
         let (text, patched) = apply(self.out, self.patches);
         Rewritten { text, fields: self.fields.saturating_add(patched), broke_at }
@@ -533,56 +761,64 @@ impl Masker<'_> {
 
     // ---- tokens
 
-    /// The end of the string that begins at `start`, and whether it has escapes.
-    fn string(&self, start: usize) -> Result<(usize, bool), Broken> {
-        let broken = Broken(start);
-        let mut at = start + 1;
-        let mut escaped = false;
+    /// The end of the string that begins at `start`. The scan's place after the quote, `at`, is none that ends it.
+    #[inline(never)]
+    fn string(&mut self, start: usize, mut at: usize) -> Result<Quoted, Broken> {
+        let mut quoted = Quoted { end: 0, escaped: false, hinted: false };
         loop {
             match self.bytes.get(at) {
-                Some(b'"') => return Ok((at + 1, escaped)),
+                Some(b'"') => {
+                    quoted.end = at + 1;
+                    return Ok(quoted);
+                }
                 Some(b'\\') => {
-                    escaped = true;
+                    quoted.escaped = true;
                     match self.bytes.get(at + 1) {
-                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => at += 2,
+                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {}
+                        // What such escapes hide is seen only when they are undone.
                         Some(b'u') => match self.bytes.get(at + 2..at + 6) {
-                            Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => at += 6,
-                            _ => return Err(broken),
+                            Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => quoted.hinted = true,
+                            _ => return Err(Broken(start)),
                         },
-                        _ => return Err(broken),
+                        _ => return Err(Broken(start)),
                     }
                 }
-                Some(0x20..) => at += 1,
-                _ => return Err(broken),
+                // The minutes of a time, which is in most logs and records.
+                Some(b':') if text::is_time(self.bytes.get(start + 1..at).unwrap_or(&[]), self.byte(at + 1)) => {}
+                Some(0x20..) => {
+                    quoted.hinted = quoted.hinted || hints::shows(self.rules, self.bytes, start + 1, at);
+                }
+                _ => return Err(Broken(start)),
             }
+            at = self.scan.next();
         }
     }
 
-    fn literal(&self, start: usize, word: &[u8]) -> Result<usize, Broken> {
-        let end = start + word.len();
-        if self.bytes.get(start..end) == Some(word) {
-            Ok(end)
-        } else {
-            Err(Broken(start))
+    #[inline(always)]
+    fn literal(&self, start: usize, word: [u8; 4]) -> Result<usize, Broken> {
+        match self.bytes.get(start..).and_then(|rest| rest.first_chunk::<4>()) {
+            Some(found) if *found == word => Ok(start + 4),
+            _ => Err(Broken(if word == *b"alse" { start - 1 } else { start })),
         }
     }
 
+    #[inline(always)]
     fn number(&self, start: usize) -> Result<usize, Broken> {
         let broken = || Broken(start);
         let mut at = start;
-        if self.bytes.get(at) == Some(&b'-') {
+        if self.byte(at) == b'-' {
             at += 1;
         }
-        at = match self.bytes.get(at) {
-            Some(b'0') => at + 1,
+        at = match self.byte(at) {
+            b'0' => at + 1,
             _ => self.digits(at).ok_or_else(broken)?,
         };
-        if self.bytes.get(at) == Some(&b'.') {
+        if self.byte(at) == b'.' {
             at = self.digits(at + 1).ok_or_else(broken)?;
         }
-        if matches!(self.bytes.get(at), Some(b'e' | b'E')) {
+        if matches!(self.byte(at), b'e' | b'E') {
             at += 1;
-            if matches!(self.bytes.get(at), Some(b'+' | b'-')) {
+            if matches!(self.byte(at), b'+' | b'-') {
                 at += 1;
             }
             at = self.digits(at).ok_or_else(broken)?;
@@ -591,43 +827,20 @@ impl Masker<'_> {
     }
 
     /// The end of one or more digits.
+    #[inline(always)]
     fn digits(&self, start: usize) -> Option<usize> {
-        let count = self.bytes.get(start..)?.iter().take_while(|b| b.is_ascii_digit()).count();
-        (count > 0).then_some(start + count)
+        let mut at = start;
+        while self.byte(at).is_ascii_digit() {
+            at += 1;
+        }
+        (at > start).then_some(at)
     }
 }
 
 impl Frame {
-    fn value_done(&mut self, end: usize, scalar: bool, named: bool) {
-        if let Some(start) = self.open.take() {
-            let span = Span { start, end, scalar };
-            if self.object && self.slot == Slot::Key {
-                self.keys.push(span);
-            } else {
-                self.pending.push(span);
-            }
-        }
-        if self.object {
-            self.named |= named;
-            self.has_value |= self.slot == Slot::Value;
-            self.slot = Slot::None;
-            self.sensitive = false;
-        } else {
-            self.named = named;
-        }
-        self.count += 1;
-    }
-}
-
-fn slot_of(joined: &str) -> Slot {
-    match joined {
-        "name" | "key" | "field" | "fieldname" | "header" | "headername" | "param" | "parameter" | "paramname"
-        | "property" | "attribute" | "attributename" | "attr" | "id" | "type" | "system" | "label" | "path" | "k"
-        | "n" | "variable" | "var" | "setting" | "option" | "column" | "columnname" | "question" | "kind" => Slot::Name,
-        "value" | "values" | "val" | "v" | "old" | "new" | "oldvalue" | "newvalue" | "before" | "after" | "from"
-        | "to" | "previous" | "current" | "data" | "content" | "text" | "default" | "defaultvalue" | "input"
-        | "answer" | "response" | "stringvalue" | "valuestring" | "rawvalue" | "displayvalue" => Slot::Value,
-        _ => Slot::None,
+    /// Is the element in hand in a sensitive column? (`rows` and not deeper: an array of rows is no row.)
+    fn in_column(&self) -> bool {
+        self.rows == 2 && (self.wide || (self.count < COLUMNS && self.columns >> self.count & 1 == 1))
     }
 }
 

@@ -9,11 +9,14 @@
 mod events;
 mod form;
 mod header;
+mod hints;
 mod json;
+mod known;
 mod multipart;
 mod names;
 mod note;
 mod percent;
+mod scan;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -82,10 +85,20 @@ impl Rules {
         self.mask_headers
     }
 
+    /// Must every text be looked at in full, since what the user looks for shows by no sign that is known here?
+    fn looks_everywhere(&self) -> bool {
+        false
+    }
+
+    /// Are e-mail addresses masked wherever they stand?
+    fn masks_emails(&self) -> bool {
+        false
+    }
+
     /// Would a body field of this name be masked? (The bare name `key` is told from a pair's name only in its
     /// object; here it counts as sensitive.)
     pub fn is_sensitive_field(&self, name: &str) -> bool {
-        self.fields.ask(name, Place::Field, &mut names::Words::default()) != names::Hit::No
+        self.fields.answer(name.as_bytes()).hit(Place::Field) != names::Hit::No
     }
 }
 

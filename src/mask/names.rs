@@ -5,6 +5,10 @@
 //! `pass_word` and `password` are one name, `apikey` and `API_KEY` too, while `author` is not `auth`.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use super::known::{Key, Known};
 
 /// Where in the name the entry must stand.
 const ANY: u8 = 1;
@@ -93,6 +97,66 @@ pub(super) enum Hit {
     Key,
     /// Sensitive.
     Yes,
+}
+
+/// What a member's name means for its neighbours in an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Slot {
+    None = 0,
+    /// Its value names something: `{"name": "password", …}`.
+    Name = 1,
+    /// Its value is what was named: `{…, "value": "x"}`.
+    Value = 2,
+    /// The bare `key`: a name if the object also has a value, a secret otherwise.
+    Key = 3,
+    /// Names the columns of a table that stands beside it: `{"columns": ["id", "password"], "rows": [[1, "x"]]}`.
+    Columns = 4,
+}
+
+/// All that is known of a name, in one byte.
+#[derive(Clone, Copy)]
+pub(super) struct Answer(u8);
+
+impl Answer {
+    /// Is it sensitive as a field's name, or as a parameter's?
+    #[inline(always)]
+    pub(super) fn hit(self, place: Place) -> Hit {
+        match (self.0 & 1 != 0, self.0 & 2 != 0, self.0 & 4 != 0 && place == Place::Param) {
+            (true, ..) | (.., true) => Hit::Yes,
+            (_, true, _) => Hit::Key,
+            _ => Hit::No,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn slot(self) -> Slot {
+        match self.0 >> 3 {
+            1 => Slot::Name,
+            2 => Slot::Value,
+            3 => Slot::Key,
+            4 => Slot::Columns,
+            _ => Slot::None,
+        }
+    }
+}
+
+fn slot_of(joined: &str) -> Slot {
+    match joined {
+        "name" | "key" | "field" | "header" | "param" | "parameter" | "property" | "attribute" | "attr" | "id"
+        | "type" | "system" | "label" | "path" | "k" | "n" | "variable" | "var" | "setting" | "option" | "column"
+        | "question" | "kind" => Slot::Name,
+        "value" | "values" | "val" | "v" | "old" | "new" | "before" | "after" | "from" | "to" | "previous"
+        | "current" | "data" | "content" | "text" | "default" | "input" | "answer" | "response" | "valuestring" => {
+            Slot::Value
+        }
+        "columns" | "columnnames" | "cols" | "fields" | "fieldnames" | "headers" | "headings" | "names" | "keys"
+        | "schema" => Slot::Columns,
+        // `fieldName` and `fieldValue`, `ParameterKey` and `ParameterValue`.
+        _ if joined.ends_with("value") || joined.ends_with("values") => Slot::Value,
+        _ if joined.ends_with("name") || joined.ends_with("key") => Slot::Name,
+        _ => Slot::None,
+    }
 }
 
 /// What kind of name is asked about.
@@ -204,13 +268,34 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}' | '\u{300}'..='\u{36F}')
 }
 
+/// A hash for the few names of a list; nobody else's keys get into it.
+#[derive(Default)]
+struct Fnv(u64);
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
+        }
+    }
+}
+
 /// A compiled list of names.
 #[derive(Clone)]
 pub(super) struct NameSet {
-    entries: HashMap<Box<str>, u8>,
+    entries: HashMap<Box<str>, u8, BuildHasherDefault<Fnv>>,
+    known: Arc<Known>,
     /// For each first byte, which lengths occur (bit 63: 63 and more): most runs are dismissed here.
     lengths: Box<[u64; 256]>,
     longest: usize,
+    /// For three letters or digits, whether an entry or a part begins with them: see [`three`].
+    threes: Box<[u8]>,
+    /// The last two letters or digits that entries have: see [`last_two`].
+    ends: Box<[bool; 36 * 36]>,
     /// Whether [`parts`] and [`SUFFIXES`] apply.
     parts: bool,
 }
@@ -240,7 +325,22 @@ impl NameSet {
     }
 
     fn empty(parts: bool) -> Self {
-        NameSet { entries: HashMap::new(), lengths: Box::new([0; 256]), longest: 0, parts }
+        let mut set = NameSet {
+            entries: HashMap::default(),
+            known: Arc::new(Known::new()),
+            lengths: Box::new([0; 256]),
+            longest: 0,
+            threes: vec![0; 1 << 15].into_boxed_slice(),
+            ends: Box::new([false; 36 * 36]),
+            parts,
+        };
+        if parts {
+            let parts = (b'a'..=b'z').flat_map(|first| self::parts(first).iter());
+            for part in parts.chain(SUFFIXES) {
+                set.begins(part.as_bytes(), PART);
+            }
+        }
+        set
     }
 
     fn add(&mut self, name: &str, mode: u8) {
@@ -252,7 +352,33 @@ impl NameSet {
             *lengths |= 1 << joined.len().min(63);
         }
         self.longest = self.longest.max(joined.len());
+        match last_two(joined.as_bytes()).and_then(|two| self.ends.get_mut(two)) {
+            Some(end) => *end = true,
+            // Of one letter, or of other scripts: nothing can be told from the end.
+            None => self.ends.fill(true),
+        }
+        if joined.is_ascii() {
+            self.begins(joined.as_bytes(), BEGIN);
+        }
         *self.entries.entry(joined.into_boxed_str()).or_insert(0) |= mode;
+    }
+
+    /// Notes what an entry or a part begins with. A shorter entry may be followed by anything, or by nothing.
+    fn begins(&mut self, name: &[u8], kind: u8) {
+        let [a, b, c] = [0, 1, 2].map(|i| name.get(i).copied());
+        let any = || (0..32).map(Some);
+        let seconds: Vec<_> = if b.is_some() { vec![b.map(five)] } else { any().collect() };
+        let thirds: Vec<_> = if c.is_some() { vec![c.map(five)] } else { any().collect() };
+        for second in &seconds {
+            for third in &thirds {
+                let at = usize::from(a.map_or(0, five)) << 10
+                    | usize::from(second.unwrap_or(0)) << 5
+                    | usize::from(third.unwrap_or(0));
+                if let Some(three) = self.threes.get_mut(at) {
+                    *three |= kind;
+                }
+            }
+        }
     }
 
     fn get(&self, run: &str) -> u8 {
@@ -262,6 +388,92 @@ impl NameSet {
             return 0;
         }
         self.entries.get(run).copied().unwrap_or(0)
+    }
+
+    /// All about the name of a field or parameter, as it is written (without escapes). Cheap for names asked about before.
+    #[inline(always)]
+    pub(super) fn answer(&self, name: &[u8]) -> Answer {
+        self.answer_of(name, Key::of(name))
+    }
+
+    /// The same for a name that lies in a source, which is quicker.
+    #[inline(always)]
+    pub(super) fn answer_in(&self, source: &[u8], start: usize, end: usize) -> Answer {
+        let key = Key::within(source, start, end);
+        self.answer_of(source.get(start..end).unwrap_or(&[]), key)
+    }
+
+    #[inline(always)]
+    fn answer_of(&self, name: &[u8], key: Option<Key>) -> Answer {
+        match key.and_then(|key| self.known.get(&key)) {
+            Some(answer) => Answer(answer),
+            None => self.find_answer(name, key),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_answer(&self, name: &[u8], key: Option<Key>) -> Answer {
+        let mut plain = [0; QUICK];
+        let slot = |joined: &str| slot_of(joined) as u8;
+        let (hit, param, slot) = match self.quick(name, &mut plain) {
+            Some(joined) => (Hit::No, false, slot(joined)),
+            None => {
+                let name = String::from_utf8_lossy(name);
+                let mut words = Words::default();
+                let param = self.ask(&name, Place::Param, &mut words) == Hit::Yes;
+                let hit = self.ask(&name, Place::Field, &mut words);
+                (hit, param, if hit == Hit::Key { Slot::Key as u8 } else { slot(words.joined()) })
+            }
+        };
+        let answer = u8::from(hit == Hit::Yes) | u8::from(hit == Hit::Key) << 1 | u8::from(param) << 2 | slot << 3;
+        if let Some(key) = key {
+            self.known.put(&key, answer);
+        }
+        Answer(answer)
+    }
+
+    /// The letters of a name that certainly is not sensitive, since no entry begins where its words begin and no part anywhere:
+    /// most names are dismissed so.
+    fn quick<'a>(&self, name: &[u8], joined: &'a mut [u8; QUICK]) -> Option<&'a str> {
+        let mut len = 0;
+        // One bit for each letter that begins a word.
+        let mut begins = 0u64;
+        let mut last = 0u8;
+        for b in name {
+            let kind = match b {
+                b'a'..=b'z' => 1,
+                b'A'..=b'Z' => 2,
+                b'0'..=b'9' => 3,
+                b'%' | 0x80.. => return None,
+                _ => 0,
+            };
+            if kind != 0 {
+                *joined.get_mut(len)? = b.to_ascii_lowercase();
+                match (last, kind) {
+                    // The last of several capitals may begin a word as well.
+                    (2, 1) => begins |= (1 << len) >> 1,
+                    (before, now) if before != now => begins |= 1 << len,
+                    _ => {}
+                }
+                len += 1;
+            }
+            last = kind;
+        }
+        let letters = joined.get(..len)?;
+        for at in 0..len {
+            let [a, b, c] = [0, 1, 2].map(|i| letters.get(at + i).copied().unwrap_or(0));
+            let three = self.threes.get(three(a, b, c)).copied().unwrap_or(0);
+            if three & PART != 0 || (three & BEGIN != 0 && begins >> at & 1 == 1) {
+                return None;
+            }
+        }
+        std::str::from_utf8(letters).ok()
+    }
+
+    /// Could a phrase end with an entry?
+    pub(super) fn may_end(&self, phrase: &[u8]) -> bool {
+        last_two(phrase).is_none_or(|two| self.ends.get(two).copied().unwrap_or(true))
     }
 
     /// Is this name sensitive? Leaves the name's words in `words`.
@@ -351,6 +563,40 @@ impl NameSet {
             Hit::No
         }
     }
+}
+
+/// An entry begins so.
+const BEGIN: u8 = 1;
+/// A part begins so.
+const PART: u8 = 2;
+/// Longer names are not dismissed quickly.
+const QUICK: usize = 64;
+
+/// A letter in five bits; digits and letters that are rare in names share theirs.
+fn five(b: u8) -> u8 {
+    match b {
+        b'a'..=b'z' => b - b'a' + 1,
+        b'0'..=b'9' => 27 + (b - b'0') % 4,
+        _ => 31,
+    }
+}
+
+fn three(a: u8, b: u8, c: u8) -> usize {
+    usize::from(five(a)) << 10 | usize::from(five(b)) << 5 | usize::from(five(c))
+}
+
+/// A number for the last two letters or digits, without digits at the end. `None` when there are none, or other letters.
+fn last_two(name: &[u8]) -> Option<usize> {
+    let number = |b: u8| match b {
+        b'a'..=b'z' => Some(usize::from(b - b'a')),
+        b'A'..=b'Z' => Some(usize::from(b - b'A')),
+        b'0'..=b'9' => Some(usize::from(b - b'0') + 26),
+        _ => None,
+    };
+    let mut letters = name.iter().rev().skip_while(|b| b.is_ascii() && !b.is_ascii_alphabetic());
+    let last = number(*letters.next()?)?;
+    let before = number(*letters.find(|b| b.is_ascii_alphanumeric() || !b.is_ascii())?)?;
+    Some(before * 36 + last)
 }
 
 fn has_part(word: &str) -> bool {

@@ -1,0 +1,154 @@
+//! Could there be a secret at this place of a string? A quick answer that is "yes" too often but never too seldom: for the
+//! strings where it is "yes", text.rs looks at every word.
+//!
+//! The places come from scan.rs: signs between a name and its value, runs of token characters, digits or dashes, and letters of
+//! authentication schemes. The string may be as it is written in JSON, with its escapes, but for `\u`.
+
+use super::names::{Hit, Place};
+use super::scan::{DASH_RUN, DIGIT_RUN, TOKEN_RUN};
+use super::{text, Rules};
+
+/// A longer name, phrase or number is looked at in full.
+const NEAR: usize = 64;
+/// The longest beginning of an IBAN before its digits: `MT84 MALT `.
+const IBAN_LEAD: usize = 12;
+
+/// `from` is where the string begins, `at` the place in it.
+#[inline(never)]
+pub(super) fn shows(rules: &Rules, src: &[u8], from: usize, at: usize) -> bool {
+    let Some(byte) = src.get(at).copied() else { return false };
+    let text = src.get(from..).unwrap_or(&[]);
+    let at = at - from;
+    match byte {
+        b':' | b'=' => sign(rules, text, at, byte),
+        // A tag.
+        b'<' => {
+            matches!(text.get(at + 1), Some(b) if b.is_ascii_alphabetic() || matches!(b, b'/' | b'!' | b'?' | b'_' | b'\\' | 0x80..))
+        }
+        b'@' => rules.masks_emails() || user(text, at),
+        b'%' => text.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)),
+        _ => {
+            (matches!(byte | 0x20, b'a' | b'e' | b'o') && scheme(text, at))
+                || token(text, at)
+                || ((byte.is_ascii_digit() || matches!(byte, b' ' | b'-')) && number(text, at))
+                || (byte == b'-' && dashes(text, at))
+        }
+    }
+}
+
+/// A name before a sign.
+fn sign(rules: &Rules, text: &[u8], at: usize, sign: u8) -> bool {
+    let next = text.get(at + 1).copied().unwrap_or(0);
+    if sign == b':' {
+        if next == b'/' && text.get(at + 2) == Some(&b'/') {
+            return authority(text, at + 3);
+        }
+        if next == b':' || text::is_time(text.get(..at).unwrap_or(&[]), next) {
+            return false;
+        }
+    }
+    // What may stand between the name and the sign: quotes, a bracket, blanks.
+    let mut end = at;
+    while let Some([.., before, last]) = text.get(..end) {
+        end -= match (before, last) {
+            (b'\\', b't' | b'n' | b'r' | b'b' | b'f') => 2,
+            (_, b'"' | b'\'' | b'\\' | b']' | b'`' | b' ' | b'\t') => 1,
+            _ => break,
+        };
+        if at - end > NEAR {
+            return true;
+        }
+    }
+    let word = text.get(..end).unwrap_or(&[]);
+    let len = word.iter().rev().take(NEAR + 1).take_while(|b| text::is_token(**b)).count();
+    let start = end - len;
+    let name = text.get(start..end).unwrap_or(&[]);
+    if len > NEAR || name.iter().any(|b| *b >= 0x80 || *b == b'%') {
+        return true;
+    }
+    if name.is_empty() || name.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-')) {
+        return false;
+    }
+    let secret = |name: &[u8]| rules.fields.answer(name).hit(Place::Param) != Hit::No;
+    let before = start.checked_sub(1).and_then(|i| text.get(i)).copied().unwrap_or(0);
+    // `\n` and the like: the letter is none of the name.
+    secret(name)
+        || (before == b'\\' && secret(name.get(1..).unwrap_or(&[])))
+        || (before == b' ' && rules.fields.may_end(text.get(end.saturating_sub(NEAR)..end).unwrap_or(&[])))
+}
+
+/// A user's name and password before a host, after `//`.
+fn authority(text: &[u8], start: usize) -> bool {
+    let rest = text.get(start..).unwrap_or(&[]);
+    let mut port = None;
+    let mut odd = false;
+    for (i, b) in rest.iter().take(NEAR).enumerate() {
+        match b {
+            b'@' | b'\\' => return true,
+            b' ' | b'"' | b'\'' | b'<' | b'>' | b'\t' | b'\n' | b'\r' => return odd,
+            // An `@` may still come in a password that holds such a sign.
+            b'/' | b'?' | b'#' if odd => return true,
+            b'/' | b'?' | b'#' => port = None,
+            b':' if i > 0 => port = Some(i),
+            _ => odd |= port.is_some() && !b.is_ascii_digit(),
+        }
+    }
+    odd || rest.len() > NEAR
+}
+
+/// `user:password@host` without a scheme.
+fn user(text: &[u8], at: usize) -> bool {
+    let word = text.get(..at).unwrap_or(&[]).iter().rev().take_while(|b| !b.is_ascii_whitespace());
+    word.take(NEAR + 1).enumerate().any(|(i, b)| i == NEAR || matches!(b, b':' | b'\\'))
+}
+
+/// The name of an authentication scheme that has this letter, and a blank after it.
+fn scheme(text: &[u8], at: usize) -> bool {
+    let near = |index: usize| at.checked_sub(index).and_then(|i| text.get(i)).map_or(0, |b| b | 0x20);
+    let name: (&[u8], usize) = match (near(2), near(1), text.get(at + 1).map_or(0, |b| b | 0x20)) {
+        (_, b'b', b'a') => (b"bearer", 1),
+        (_, b'b', b's') => (b"basic", 1),
+        (b'i', b'g', b's') => (b"digest", 3),
+        (b'e', b'g', b't') => (b"negotiate", 3),
+        (b'o', b'k', b'n') => (b"token", 3),
+        (b'i', b'k', b'y') => (b"apikey", 4),
+        _ => return false,
+    };
+    let (name, index) = name;
+    let word = at.checked_sub(index).and_then(|start| text.get(start..start + name.len()));
+    word.is_some_and(|word| word.eq_ignore_ascii_case(name))
+        && matches!(text.get(at - index + name.len()), Some(b' ' | b'\t' | b'\\'))
+}
+
+/// A token of known make: its sixteenth character is at `at`.
+fn token(text: &[u8], at: usize) -> bool {
+    let Some(start) = (at + 1).checked_sub(TOKEN_RUN) else { return false };
+    let Some([first, second]) = text.get(start..).and_then(|rest| rest.first_chunk::<2>()) else { return false };
+    let rest = text.get(start..).unwrap_or(&[]);
+    (text::may_be_known(*first, *second) && text::is_known(rest))
+        || (first.is_ascii_uppercase() && second.is_ascii_uppercase() && text::iban(rest).is_some())
+}
+
+/// A card's number or a bank account's: its twelfth digit (or gap between digits) is at `at`.
+fn number(text: &[u8], at: usize) -> bool {
+    let Some(start) = (at + 1).checked_sub(DIGIT_RUN) else { return false };
+    let rest = text.get(start..).unwrap_or(&[]);
+    let len = rest.iter().take(NEAR).take_while(|b| b.is_ascii_digit() || matches!(b, b' ' | b'-')).count();
+    if len == NEAR {
+        return true;
+    }
+    let group = |i: &usize| *i == 0 || rest.get(i - 1).is_some_and(|b| !b.is_ascii_digit());
+    if (0..len).filter(group).any(|i| text::begins_card(rest.get(i..len).unwrap_or(&[]))) {
+        return true;
+    }
+    let lead = start.saturating_sub(IBAN_LEAD);
+    let letters = text.get(lead..start).unwrap_or(&[]);
+    letters.iter().any(u8::is_ascii_uppercase)
+        && (lead..start).any(|i| text::iban(text.get(i..).unwrap_or(&[])).is_some())
+}
+
+/// A PEM block: its fourth dash is at `at`.
+fn dashes(text: &[u8], at: usize) -> bool {
+    let start = (at + 1).checked_sub(DASH_RUN);
+    start.and_then(|start| text.get(start..)).is_some_and(|rest| rest.starts_with(b"-----BEGIN "))
+}
