@@ -348,3 +348,47 @@ def test_basic_and_bearer_are_words_too():
         got = text(sentence, "text/plain")
         assert got == sentence, got
     assert b"Bearer" in capture(None, [("WWW-Authenticate", 'Bearer realm="x", error="invalid_token"')])[HEADERS_KEY]
+
+
+# ---- names and values in text ----
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://h/?code={PASSWORD}&state=1", f"http://h/cb?session={PASSWORD}&b=1", f"/cb?code={PASSWORD}&state=1", f"?code={PASSWORD}&state=1", f"https://h/cb#code={PASSWORD}&a=1", f"https://h/cb?state=1&code={PASSWORD}",
+        f"myapp://cb?code={PASSWORD}", f"https://h/?ticket={PASSWORD}", f"https://h/a?b=1&assertion={PASSWORD}&c=2",
+    ],
+)
+def test_login_codes_in_urls_and_forms(url):
+    """There a code, a session, a ticket and an assertion log somebody in."""
+    for body, content_type in ((url, "text/plain"), (url, None), (f"see {url} now", "text/plain"), (json.dumps({"url": url}), None), (json.dumps([f"GET {url} HTTP/1.1"]), None)):
+        assert not left(PASSWORD, text(body, content_type), 5), body
+    for name in ("Referer", "Location", ":path", "X-Original-URL", "X-Note"):
+        assert not left(PASSWORD, capture(None, [(name, url)])[HEADERS_KEY].decode(), 5), name
+
+
+def test_a_form_in_a_string():
+    form = f"grant_type=authorization_code&code={PASSWORD}&redirect_uri=x"
+    for body in (json.dumps({"body": form}), json.dumps([form]), f"data: {form}\n\n"):
+        assert not left(PASSWORD, text(body, "text/event-stream" if body[0] == "d" else None), 5), body
+
+
+@pytest.mark.parametrize("carrier", ["text", "JSON string", "JSON in a string", "events", "header", "multipart", "GraphQL"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{'password': b'%s'}", "{'password': u'%s'}", "{'password': '%s', 'a': 1}", '{"password": r"%s"}', "password=<%s>", "password=a<%s x", "password=a>%s x", "password=(%s)", "password=[%s]", "password={%s}", "password=$%s", "password=a,%s",
+        "password=a;%s", "password=a|%s", "password==%s", "password：%s", "password＝%s", "ｐａｓｓｗｏｒｄ=%s", "password := %s", "password => '%s'", "[password] => %s", "{:password=>\"%s\"}", "User{name='a', password='%s', x=1}", "User(password=%s, name=a)",
+        "{Name:a Password:%s X:1}", "map[name:a password:%s]", "level=info password=%s user=a", 'level=info password="a b %s" user=a', "--password=%s", "x.password=%s", "x['password']='%s'", "x->password = '%s'", "“password”: “%s”", "`password`: `%s`",
+        'x <add key="password" value="%s"/> y', 'x <property name="password">%s</property> y', 'x <input name="password" value="%s"> y', "x <a password='%s'/> y", "x <b:password>%s</b:password> y", "x <password a='1'>%s</password> y",
+        "password=\"a\\\"%s\" x", "password='a\\'%s' x", "Authorization: Bearer %s", "Authorization: token %s", "authorization=Bearer %s x", "authorization=Bearer%%20%s", "'Authorization': 'Basic %s'", "headers={'X-Api-Key': '%s'}",
+        "AWS_SECRET_ACCESS_KEY=%s", "\"SecretAccessKey\": \"%s\"", "secret_key_base: %s", "user_password[0]=%s", "pass%%77ord=%s",
+    ],
+)
+def test_name_and_value_in_text(line, carrier):
+    """As languages and loggers print them."""
+    line = line.replace("%%", "\0").replace("%s", PASSWORD).replace("\0", "%")
+    for around in ("%s", "it said: %s", "2024-05-01T10:00:00Z INFO a.b %s"):
+        output = CARRIERS[carrier](around.replace("%s", line))
+        assert not left(PASSWORD, output, 5), output
