@@ -14,10 +14,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = Path(os.environ.get("MPR_BUILD") or ROOT / "build").resolve()
-os.environ.setdefault("MPR_LIBRARY", str(BUILD / "lib" / "libmpr.so"))
 sys.path.insert(0, str(ROOT / "bindings" / "python"))
+_named = os.environ.get("MPR_LIBRARY")
+os.environ["MPR_LIBRARY"] = _named or str(BUILD / "lib" / "libmpr.so")
 
 from multiplayer.session_recorder import _native as native  # noqa: E402
+
+# The programs that other tests start look for the library by themselves.
+if _named is None:
+    del os.environ["MPR_LIBRARY"]
 
 lib = native.lib
 MASKED = "***MASKED***"

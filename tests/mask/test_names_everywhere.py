@@ -83,7 +83,7 @@ def test_every_name_of_a_header():
 
 
 def test_names_with_everything_between_the_words():
-    for between in ("", "_", "-", ".", " ", ":", "/", "__", "-_", "\u200b", "\u00ad", "\u2060", "\ufeff", "\u00a0", "\u2010", "\u2011", "\u30fb", "\uff3f", "·", "#", "@", "\t"):
+    for between in ("", "_", "-", ".", " ", ":", "/", "__", "-_", "\u200b", "\u00ad", "\u2060", "\ufeff", "\u180e", "\u034f", "\ufe0f", "\u202e", "\u3164", "\uffa0", "\u115f", "\u1160", "\u2800", "\u00a0", "\u2010", "\u2011", "\u30fb", "\uff3f", "·", "#", "@", "\t"):
         for words in (("api", "key"), ("card", "number"), ("pass", "word"), ("access", "token"), ("x", "password"), ("client", "secret")):
             name = between.join(words)
             for body in (json.dumps({name: A}), dumps({name: A}), dumps([{"name": name, "value": A}])):
