@@ -199,3 +199,16 @@ def test_bytes_at_random():
             if leak(got):
                 left.append((core, bytes(data), got))
     assert not left, f"{len(left)}: {left[:3]}"
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "text/markdown", "text/x-log"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "id,password\n1,%s\n", "id,password,city\r\n1,x,Brno\r\n2,%s,Praha\r\n", "password,id\n%s,1\n", "id;api_key\n1;%s\n", "id\tpassword\n1\t%s\n", '"id","password"\n"1","%s"\n',
+        "a: 1\npassword: |\n  %s\nb: 2\n", "password: >-\n  x\n  %s\n", "db:\n  password: |-\n    %s\n  port: 1\n", 'a = 1\npassword = """\n%s\n"""\n', "password = '''\n%s'''\n", '{ a(password: """%s""") { id } }',
+    ],
+)
+def test_tables_and_blocks_that_nothing_tells(body, content_type):
+    """CSV, YAML and TOML whose type is not told: the name stands far from its value all the same."""
+    no_leak(text(body.replace("%s", A), content_type), body)
