@@ -6,7 +6,7 @@
 
 use super::names::{Hit, Place};
 use super::scan::{DASH_RUN, DIGIT_RUN, TOKEN_RUN};
-use super::{text, Rules};
+use super::{shapes, text, Rules};
 
 /// A longer name, phrase or number is looked at in full.
 const NEAR: usize = 64;
@@ -25,6 +25,7 @@ pub(super) fn shows(rules: &Rules, src: &[u8], from: usize, at: usize) -> bool {
         b'<' => {
             matches!(text.get(at + 1), Some(b) if b.is_ascii_alphabetic() || matches!(b, b'/' | b'!' | b'?' | b'_' | b'\\' | 0x80..))
         }
+        b'\'' => literal(rules, text, at),
         b'@' => rules.masks_emails() || user(text, at),
         b'%' => text.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)),
         _ => {
@@ -43,6 +44,10 @@ fn sign(rules: &Rules, text: &[u8], at: usize, sign: u8) -> bool {
         if next == b'/' && text.get(at + 2) == Some(&b'/') {
             return authority(text, at + 3);
         }
+        // A bot's token: digits before the sign.
+        if next == b'A' && text.get(at + 2) == Some(&b'A') {
+            return true;
+        }
         if next == b':' || text::is_time(text.get(..at).unwrap_or(&[]), next) {
             return false;
         }
@@ -53,6 +58,8 @@ fn sign(rules: &Rules, text: &[u8], at: usize, sign: u8) -> bool {
         end -= match (before, last) {
             (b'\\', b't' | b'n' | b'r' | b'b' | b'f') => 2,
             (_, b'"' | b'\'' | b'\\' | b']' | b'`' | b' ' | b'\t') => 1,
+            // `&quot;`, and `\u0022` below.
+            (_, b';') => return true,
             _ => break,
         };
         if at - end > NEAR {
@@ -66,6 +73,9 @@ fn sign(rules: &Rules, text: &[u8], at: usize, sign: u8) -> bool {
     if len > NEAR || name.iter().any(|b| *b >= 0x80 || *b == b'%') {
         return true;
     }
+    if name.ends_with(b"0022") || name.ends_with(b"0027") {
+        return true;
+    }
     if name.is_empty() || name.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-')) {
         return false;
     }
@@ -77,20 +87,47 @@ fn sign(rules: &Rules, text: &[u8], at: usize, sign: u8) -> bool {
         || (before == b' ' && rules.fields.may_end(text.get(end.saturating_sub(NEAR)..end).unwrap_or(&[])))
 }
 
+/// A literal as in SQL, with a sensitive name before it.
+fn literal(rules: &Rules, text: &[u8], at: usize) -> bool {
+    let lead = text.get(at.saturating_sub(NEAR)..at).unwrap_or(&[]);
+    match lead.last() {
+        // An apostrophe, but for `N'…'` and a line break written `\n`.
+        Some(b) if b.is_ascii_alphanumeric() || *b >= 0x80 => {
+            let before = lead.len().checked_sub(2).and_then(|i| lead.get(i));
+            if before.is_some_and(|b| b.is_ascii_alphanumeric()) {
+                return false;
+            }
+        }
+        Some(_) => {}
+        None => return false,
+    }
+    let names = lead.split(|b| !text::is_token(*b)).filter(|name| !name.is_empty());
+    let cut = lead.len() == NEAR && lead.first().is_some_and(|b| text::is_token(*b));
+    cut || names.into_iter().any(|name| {
+        name.iter().any(|b| *b == b'%' || *b >= 0x80)
+            || [b"values".as_slice(), b"value", b"identified"].iter().any(|word| name.eq_ignore_ascii_case(word))
+            || rules.fields.answer(name).hit(Place::Param) != Hit::No
+            || rules.fields.answer(name.get(1..).unwrap_or(&[])).hit(Place::Param) != Hit::No
+    })
+}
+
 /// A user's name and password before a host, after `//`.
 fn authority(text: &[u8], start: usize) -> bool {
     let rest = text.get(start..).unwrap_or(&[]);
-    let mut port = None;
+    if rest.starts_with(b"hooks.slack.com/") || rest.starts_with(b"discord") {
+        return true;
+    }
+    let mut port = false;
     let mut odd = false;
-    for (i, b) in rest.iter().take(NEAR).enumerate() {
+    for b in rest.iter().take(NEAR) {
         match b {
             b'@' | b'\\' => return true,
             b' ' | b'"' | b'\'' | b'<' | b'>' | b'\t' | b'\n' | b'\r' => return odd,
             // An `@` may still come in a password that holds such a sign.
             b'/' | b'?' | b'#' if odd => return true,
-            b'/' | b'?' | b'#' => port = None,
-            b':' if i > 0 => port = Some(i),
-            _ => odd |= port.is_some() && !b.is_ascii_digit(),
+            b'/' | b'?' | b'#' => port = false,
+            b':' if !port => port = true,
+            _ => odd |= port && !b.is_ascii_digit(),
         }
     }
     odd || rest.len() > NEAR
@@ -125,8 +162,8 @@ fn token(text: &[u8], at: usize) -> bool {
     let Some(start) = (at + 1).checked_sub(TOKEN_RUN) else { return false };
     let Some([first, second]) = text.get(start..).and_then(|rest| rest.first_chunk::<2>()) else { return false };
     let rest = text.get(start..).unwrap_or(&[]);
-    (text::may_be_known(*first, *second) && text::is_known(rest))
-        || (first.is_ascii_uppercase() && second.is_ascii_uppercase() && text::iban(rest).is_some())
+    (shapes::may_be_known(*first, *second) && shapes::is_known(rest))
+        || (first.is_ascii_uppercase() && second.is_ascii_uppercase() && shapes::iban(rest).is_some())
 }
 
 /// A card's number or a bank account's: its twelfth digit (or gap between digits) is at `at`.
@@ -138,13 +175,13 @@ fn number(text: &[u8], at: usize) -> bool {
         return true;
     }
     let group = |i: &usize| *i == 0 || rest.get(i - 1).is_some_and(|b| !b.is_ascii_digit());
-    if (0..len).filter(group).any(|i| text::begins_card(rest.get(i..len).unwrap_or(&[]))) {
+    if (0..len).filter(group).any(|i| shapes::begins_card(rest.get(i..len).unwrap_or(&[]))) {
         return true;
     }
     let lead = start.saturating_sub(IBAN_LEAD);
     let letters = text.get(lead..start).unwrap_or(&[]);
     letters.iter().any(u8::is_ascii_uppercase)
-        && (lead..start).any(|i| text::iban(text.get(i..).unwrap_or(&[])).is_some())
+        && (lead..start).any(|i| shapes::iban(text.get(i..).unwrap_or(&[])).is_some())
 }
 
 /// A PEM block: its fourth dash is at `at`.

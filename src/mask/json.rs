@@ -8,7 +8,7 @@
 use super::hints;
 use super::names::{Answer, Hit, Place, Slot};
 use super::scan::Scan;
-use super::{text, Rules, PLACEHOLDER};
+use super::{shapes, text, Rules, PLACEHOLDER};
 
 /// A container nested deeper than this is masked as a whole.
 const MAX_DEPTH: usize = 200;
@@ -164,6 +164,8 @@ struct Frame {
     lists_columns: bool,
     /// They are those of the rows after it.
     heads_rows: bool,
+    /// Array: its strings are the path to what is named: `{"loc": ["body", "password"], "input": "x"}`.
+    names_path: bool,
     /// Array: its first element is an array.
     holds_rows: bool,
     /// Array: where it begins in the output.
@@ -198,6 +200,7 @@ impl Frame {
             only_strings: true,
             lists_columns: false,
             heads_rows: false,
+            names_path: false,
             holds_rows: false,
             start: 0,
             count: 0,
@@ -376,8 +379,11 @@ impl Masker<'_> {
         let raw = self.src.get(start + 1..quoted.end - 1).unwrap_or("");
         unescape(raw, &mut self.scratch);
         let answer = self.rules.fields.answer(self.scratch.as_bytes());
-        if text::secret_token(&self.scratch) {
+        if shapes::secret_token(&self.scratch) {
             self.replace(start, quoted.end);
+        } else if quoted.hinted || self.scratch.starts_with(['{', '[', '"']) {
+            // A body under a wrong type often comes out as one key: `{"user=jo&password=x": ""}`.
+            self.clean(start, quoted);
         }
         answer
     }
@@ -429,7 +435,8 @@ impl Masker<'_> {
             named = self.name_value(start, quoted);
         } else {
             end = self.scalar(start, first)?;
-            if end - start >= CARD && first.is_ascii_digit() && text::is_card(self.src.get(start..end).unwrap_or("")) {
+            if end - start >= CARD && first.is_ascii_digit() && shapes::is_card(self.src.get(start..end).unwrap_or(""))
+            {
                 self.replace(start, end);
             }
         }
@@ -595,12 +602,14 @@ impl Masker<'_> {
         let frame = &mut self.frame;
         if frame.lists_columns {
             self.column(start, quoted.end);
-            if !self.frame.heads_rows {
+            // A path of two may be a pair after all: `{"header": ["Cookie", "x"]}`.
+            if !self.frame.heads_rows && !self.frame.names_path {
                 return false;
             }
         }
         let frame = &mut self.frame;
         let later = match frame.object {
+            true if frame.slot == Slot::Type => return self.is_type(start, quoted.end),
             true if !matches!(frame.slot, Slot::Name | Slot::Key) => return false,
             true => true,
             // A pair is most often an array of its own; only in longer ones each name is asked about.
@@ -615,6 +624,15 @@ impl Masker<'_> {
             }
         }
         self.is_name(start, quoted.end)
+    }
+
+    /// The same for what is more often a type than a name.
+    fn is_type(&mut self, start: usize, end: usize) -> bool {
+        self.is_name(start, end) && {
+            let raw = self.src.get(start + 1..end - 1).unwrap_or("");
+            // With escapes it is no type.
+            raw.contains('\\') || self.rules.fields.ends_sensitive(raw)
+        }
     }
 
     /// Array: does the first element, which nobody asked about yet, name the one in hand? A third element shows that there is more
@@ -696,7 +714,8 @@ impl Masker<'_> {
         inner.start = self.place(at);
         let outer = &mut self.frame;
         if outer.object {
-            inner.lists_columns = outer.slot == Slot::Columns;
+            inner.names_path = matches!(outer.slot, Slot::Name | Slot::Key);
+            inner.lists_columns = outer.slot == Slot::Columns || inner.names_path;
             if outer.columns != 0 || outer.wide {
                 (inner.columns, inner.wide, inner.rows) = (outer.columns, outer.wide, 1);
             }
@@ -724,7 +743,9 @@ impl Masker<'_> {
     fn close_table(&mut self, closed: &Frame, end: usize) {
         if closed.lists_columns && (closed.columns != 0 || closed.wide) {
             // The first of many pairs is no list of columns: `[["password", "x"], ["user", "jo"]]`.
-            if !closed.heads_rows {
+            if closed.names_path {
+                self.frame.named = true;
+            } else if !closed.heads_rows {
                 self.frame.columns |= closed.columns;
                 self.frame.wide |= closed.wide;
             } else if closed.only_strings && (closed.count != 2 || closed.columns & 1 == 0) {
@@ -747,7 +768,8 @@ impl Masker<'_> {
         while let Some(outer) = self.frames.pop() {
             // What was being written when it broke is not a value yet; it is masked where it would be.
             if let Some(start) = self.frame.open {
-                if self.frame.slot == Slot::Key || self.is_named() {
+                let small = self.frame.object && self.out.len() - start <= MAX_NAMED;
+                if self.frame.slot == Slot::Key || self.is_named() || small {
                     self.patches.push((start, self.out.len()));
                 }
             }

@@ -17,6 +17,7 @@ mod names;
 mod note;
 mod percent;
 mod scan;
+mod shapes;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -85,8 +85,8 @@ fn parts(first: u8) -> &'static [&'static str] {
     }
 }
 
-/// The same at the end of a word: `csrftoken`, `appsecret`, `dbpwd`, `phpsessid`.
-const SUFFIXES: &[&str] = &["token", "secret", "pwd", "sessid", "csrf", "xsrf"];
+/// The same at the end of a word: `csrftoken`, `appsecret`, `dbpwd`, `phpsessid`, `useremail`.
+const SUFFIXES: &[&str] = &["token", "secret", "pwd", "sessid", "csrf", "xsrf", "email", "basicauth"];
 
 /// The answer about one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +110,9 @@ pub(super) enum Slot {
     Value = 2,
     /// The bare `key`: a name if the object also has a value, a secret otherwise.
     Key = 3,
+    /// As [`Slot::Name`], but more often the type of what stands beside it: `{"type": "token.refreshed", "data": …}`. Only a name
+    /// that ends in the sensitive words counts.
+    Type = 5,
     /// Names the columns of a table that stands beside it: `{"columns": ["id", "password"], "rows": [[1, "x"]]}`.
     Columns = 4,
 }
@@ -136,6 +139,7 @@ impl Answer {
             2 => Slot::Value,
             3 => Slot::Key,
             4 => Slot::Columns,
+            5 => Slot::Type,
             _ => Slot::None,
         }
     }
@@ -144,14 +148,14 @@ impl Answer {
 fn slot_of(joined: &str) -> Slot {
     match joined {
         "name" | "key" | "field" | "header" | "param" | "parameter" | "property" | "attribute" | "attr" | "id"
-        | "type" | "system" | "label" | "path" | "k" | "n" | "variable" | "var" | "setting" | "option" | "column"
-        | "question" | "kind" => Slot::Name,
+        | "system" | "label" | "title" | "path" | "loc" | "instancepath" | "datapath" | "pointer" | "k" | "n"
+        | "variable" | "var" | "env" | "setting" | "option" | "column" | "question" => Slot::Name,
+        "type" | "kind" | "event" => Slot::Type,
         "value" | "values" | "val" | "v" | "old" | "new" | "before" | "after" | "from" | "to" | "previous"
-        | "current" | "data" | "content" | "text" | "default" | "input" | "answer" | "response" | "valuestring" => {
-            Slot::Value
-        }
+        | "current" | "data" | "content" | "text" | "default" | "input" | "answer" | "response" | "valuestring"
+        | "received" | "actual" | "given" | "got" | "payload" | "result" => Slot::Value,
         "columns" | "columnnames" | "cols" | "fields" | "fieldnames" | "headers" | "headings" | "names" | "keys"
-        | "schema" => Slot::Columns,
+        | "schema" | "required" | "scopes" | "channels" | "permissions" | "include" | "exclude" => Slot::Columns,
         // `fieldName` and `fieldValue`, `ParameterKey` and `ParameterValue`.
         _ if joined.ends_with("value") || joined.ends_with("values") => Slot::Value,
         _ if joined.ends_with("name") || joined.ends_with("key") => Slot::Name,
@@ -352,10 +356,12 @@ impl NameSet {
             *lengths |= 1 << joined.len().min(63);
         }
         self.longest = self.longest.max(joined.len());
-        match last_two(joined.as_bytes()).and_then(|two| self.ends.get_mut(two)) {
-            Some(end) => *end = true,
-            // Of one letter, or of other scripts: nothing can be told from the end.
-            None => self.ends.fill(true),
+        for ending in [joined.clone(), format!("{joined}s")] {
+            match last_two(ending.as_bytes()).and_then(|two| self.ends.get_mut(two)) {
+                Some(end) => *end = true,
+                // Of one letter, or of other scripts: nothing can be told from the end.
+                None => self.ends.fill(true),
+            }
         }
         if joined.is_ascii() {
             self.begins(joined.as_bytes(), BEGIN);
@@ -394,6 +400,11 @@ impl NameSet {
     #[inline(always)]
     pub(super) fn answer(&self, name: &[u8]) -> Answer {
         self.answer_of(name, Key::of(name))
+    }
+
+    /// Does a name end in sensitive words?
+    pub(super) fn ends_sensitive(&self, name: &str) -> bool {
+        self.ask_phrase(name, &mut Words::default()) == Hit::Yes
     }
 
     /// The same for a name that lies in a source, which is quicker.
@@ -527,10 +538,15 @@ impl NameSet {
                 }
             }
             for (j, end) in ends.iter().enumerate().skip(i) {
-                if end - start > self.longest {
+                if end - start > self.longest + 1 {
                     break;
                 }
-                let mode = joined.get(start..*end).map_or(0, |run| self.get(run));
+                let run = joined.get(start..*end).unwrap_or("");
+                let mut mode = self.get(run);
+                if let (0, Some(one)) = (mode, run.strip_suffix('s')) {
+                    // Several of them. (`keys` and `codes` are too common.)
+                    mode = self.get(one) & !(KEY | PARAM);
+                }
                 if mode == 0 {
                     continue;
                 }

@@ -35,7 +35,7 @@ struct Classes {
     digit: u64,
     /// Letters that a token of known make begins with.
     first: u64,
-    /// `: = < @ %`
+    /// `: = < @ % '`
     sign: u64,
     /// Blank and dash: what may set off the groups of a number.
     gap: u64,
@@ -58,7 +58,7 @@ const COMMA: u8 = 128;
 
 const FIRST_LOW: u8 = 1; // a d e g h k l n
 const FIRST_HIGH: u8 = 2; // p r s t w x y
-const PERCENT: u8 = 4;
+const PERCENT: u8 = 4; // % '
 const AT: u8 = 8;
 const SCHEME: u8 = 16; // b g k
 const VOWEL: u8 = 32; // a e o
@@ -107,7 +107,7 @@ const HIGH_A: [u8; 16] = low(&[
 const LOW_B: [u8; 16] = low(&[
     (FIRST_LOW, &[1, 4, 5, 7, 8, 11, 12, 14]),
     (FIRST_HIGH, &[0, 2, 3, 4, 7, 8, 9]),
-    (PERCENT, &[5]),
+    (PERCENT, &[5, 7]),
     (AT, &[0]),
     (SCHEME, &[2, 7, 11]),
     (VOWEL, &[1, 5, 15]),
@@ -296,6 +296,7 @@ struct Carry {
     escaped: u64,
     scalar: u64,
     alnum: u64,
+    backslash: u64,
     first: u64,
     tokens: [u64; 4],
     digits: [u64; 4],
@@ -351,7 +352,8 @@ impl Carry {
 
         // Inside: escapes, what no string may hold, and what a secret shows by. An escaped letter belongs to no word.
         let alnum = c.alnum & !escaped;
-        let fresh = alnum & !shift(alnum, &mut self.alnum, 1);
+        // (Where text holds the escapes of another format, so that the backslash is escaped itself, the letter after it does not either.)
+        let fresh = alnum & (!shift(alnum, &mut self.alnum, 1) | shift(c.backslash, &mut self.backslash, 2));
         // Sixteen token characters whose first begins a word.
         let [t1, t2, t4, t8] = &mut self.tokens;
         let mut run = c.token & !escaped;
@@ -381,6 +383,13 @@ impl Carry {
         let scheme = c.vowel & shift(c.scheme, &mut self.scheme, 1);
         let signs = (c.backslash & !escaped) | c.control | c.sign | made | digits | dashes | scheme;
         tokens | quote | (signs & inside)
+    }
+
+    /// The same for text that is no JSON: all of it is inside.
+    #[inline(always)]
+    fn text_marks(&mut self, classes: &Classes) -> u64 {
+        self.in_string = u64::MAX;
+        self.marks(&Classes { quote: 0, ..*classes })
     }
 }
 
@@ -416,13 +425,20 @@ pub(super) struct Scan<'a> {
     carry: Carry,
     next: usize,
     level: Level,
+    /// Text instead of JSON.
+    text: bool,
     found: [u32; ROOM],
 }
 
 impl<'a> Scan<'a> {
     /// From the beginning of a source of less than 4 GiB.
     pub(super) fn new(src: &'a [u8]) -> Self {
-        Self { src, at: 0, carry: Carry::default(), next: 0, level: Level::best(), found: [NONE; ROOM] }
+        Self { src, at: 0, carry: Carry::default(), next: 0, level: Level::best(), text: false, found: [NONE; ROOM] }
+    }
+
+    /// The signs of secrets in text of less than 4 GiB, whatever it is.
+    pub(super) fn of_text(src: &'a [u8]) -> Self {
+        Self { text: true, ..Self::new(src) }
     }
 
     /// The next position; the source's length after the last.
@@ -471,11 +487,14 @@ impl<'a> Scan<'a> {
         while at < end {
             let rest = self.src.get(at..).unwrap_or(&[]);
             let mut marks = match rest.first_chunk::<BLOCK>() {
+                Some(block) if self.text => carry.text_marks(&C::classify(block)),
                 Some(block) => carry.marks(&C::classify(block)),
                 None => {
                     let mut block = [b' '; BLOCK];
                     block.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-                    carry.marks(&C::classify(&block)) & ((1 << rest.len()) - 1)
+                    let classes = C::classify(&block);
+                    let marks = if self.text { carry.text_marks(&classes) } else { carry.marks(&classes) };
+                    marks & ((1 << rest.len()) - 1)
                 }
             };
             let total = marks.count_ones() as usize;

@@ -5,121 +5,115 @@
 //! escaped quotes), passwords in URLs, card numbers.
 
 use super::names::{Hit, Place, Words};
-use super::{percent, Rules, PLACEHOLDER};
+use super::scan::Scan as Signs;
+use super::{hints, percent, shapes, Rules, PLACEHOLDER};
 
-/// Tokens of known make: prefix and the least length of the whole token.
-const MAKES: &[(&str, usize)] = &[
-    // A JWT, also cut off, and any base64 text of a JSON object.
-    ("eyJ", 16),
-    ("sk_live_", 16),
-    ("sk_test_", 16),
-    ("rk_live_", 16),
-    ("rk_test_", 16),
-    ("whsec_", 16),
-    ("ghp_", 20),
-    ("gho_", 20),
-    ("ghu_", 20),
-    ("ghs_", 20),
-    ("ghr_", 20),
-    ("github_pat_", 20),
-    ("glpat-", 20),
-    ("xoxb-", 16),
-    ("xoxp-", 16),
-    ("xoxa-", 16),
-    ("xoxs-", 16),
-    ("xoxr-", 16),
-    ("xapp-", 16),
-    ("AKIA", 20),
-    ("ASIA", 20),
-    ("AIza", 35),
-    ("ya29.", 20),
-    ("SG.", 30),
-    ("npm_", 30),
-    ("pypi-", 30),
-    ("sk-", 24),
-    ("shpat_", 20),
-    ("shpss_", 20),
-    ("dop_v1_", 30),
-    ("hf_", 30),
-    ("sq0csp-", 20),
-    ("key-", 36),
-    ("AGE-SECRET-KEY-", 30),
-    ("hvs.", 24),
-];
 /// So many words before a colon may belong to a name: `credit card number: …`.
 const PHRASE_WORDS: usize = 3;
 /// How far back the beginning of a line is looked for.
 const MAX_LEAD: usize = 120;
-/// No token of known make is shorter.
-const MIN_SECRET: usize = 16;
+/// Words after "bearer" that are no credentials.
+const PROSE: &[&str] = &[
+    "token",
+    "tokens",
+    "auth",
+    "authentication",
+    "authorization",
+    "realm",
+    "realm=\"",
+    "of",
+    "is",
+    "was",
+    "not",
+    "or",
+    "and",
+    "in",
+    "for",
+    "the",
+    "to",
+    "with",
+    "from",
+    "scheme",
+    "header",
+    "credential",
+    "credentials",
+    "required",
+    "missing",
+    "invalid",
+    "expired",
+    "error",
+    "must",
+    "may",
+    "format",
+    "type",
+    "prefix",
+    "schemes",
+    "only",
+    "security",
+];
 /// A user name and password in a URL are looked for in so many bytes.
 const MAX_USERINFO: usize = 2048;
 
+/// URLs whose path is the secret.
+const WEBHOOKS: &[&str] = &[
+    "hooks.slack.com/services/",
+    "hooks.slack.com/workflows/",
+    "hooks.slack.com/triggers/",
+    "discord.com/api/webhooks/",
+    "discordapp.com/api/webhooks/",
+];
 /// The prefix of an element's name (`ns:password`) is looked for in so many bytes.
 const MAX_PREFIX: usize = 64;
 /// A longer name is no element's: what follows it is masked to the end.
 const MAX_ELEMENT: usize = 256;
 
+/// Percent-encoding in percent-encoding is undone so often.
+const MAX_ENCODED: u8 = 2;
+/// So far before a sign of a secret the words are looked at, on a line that is longer.
+const MAX_BEFORE: usize = 512;
+/// A list of columns in SQL is looked for in so many bytes.
+const MAX_COLUMNS: usize = 4096;
+
 /// Masks secrets in text; `None` when there are none.
 pub(super) fn mask(rules: &Rules, text: &str, place: Place) -> Option<(String, u32)> {
-    mask_encoded(rules, text, place, true)
+    mask_encoded(rules, text, place, MAX_ENCODED)
 }
 
-/// `encoded`: percent-encoded words are looked into (once).
-fn mask_encoded(rules: &Rules, text: &str, place: Place, encoded: bool) -> Option<(String, u32)> {
-    if !worth_scanning(text) {
-        return None;
+/// `encoded`: how often percent-encoded words are still looked into.
+fn mask_encoded(rules: &Rules, text: &str, place: Place, encoded: u8) -> Option<(String, u32)> {
+    // Longer text is no content of anything here; positions have 32 bits.
+    if u32::try_from(text.len()).is_err() {
+        return Some((PLACEHOLDER.to_owned(), 1));
     }
-    let mut scan = Scan {
-        rules,
-        src: text,
-        bytes: text.as_bytes(),
-        place,
-        encoded,
-        out: String::new(),
-        copied: 0,
-        count: 0,
-        word: (0, 0),
-        words: Words::default(),
-        recent: [0; PHRASE_WORDS],
-        recent_len: 0,
-        last_end: 0,
-        line_end: 0,
-    };
-    scan.run();
+    let mut signs = Signs::of_text(text.as_bytes());
+    let first = next_sign(rules, text, &mut signs, 0)?;
+    let mut scan = Scan::new(rules, text, place, encoded);
+    scan.run(&mut signs, first);
     scan.finish()
 }
 
-/// Most strings hold none of the signs that every secret needs: a sign between name and value, a long
-/// token, many digits, or a scheme's last letter before a blank.
-fn worth_scanning(text: &str) -> bool {
-    let mut run = 0;
-    let mut digits = 0;
-    let mut last = 0;
-    for b in text.bytes() {
-        if is_token(b) {
-            run += 1;
-            digits += u32::from(b.is_ascii_digit());
-            if run >= MIN_SECRET || digits >= 13 || b == b'%' {
-                return true;
-            }
-        } else {
-            run = 0;
-            let blank = matches!(b, b' ' | b'\t');
-            if matches!(b, b':' | b'=' | b'<')
-                || (blank && matches!(last | 0x20, b'r' | b'c' | b't' | b'e' | b'm' | b'y' | b'n'))
-            {
-                return true;
-            }
-        }
-        last = b;
+/// As [`mask`], word for word: what the signs must not miss anything of.
+#[cfg(test)]
+pub(super) fn mask_everywhere(rules: &Rules, text: &str) -> Option<(String, u32)> {
+    let mut scan = Scan::new(rules, text, Place::Field, MAX_ENCODED);
+    let mut at = 0;
+    while at < text.len() {
+        at = scan.step(at);
     }
-    false
+    scan.finish()
 }
 
-/// Is the text as a whole one token that is a secret by its form?
-pub(super) fn secret_token(text: &str) -> bool {
-    text.len() >= MIN_SECRET && text.bytes().all(is_token) && is_known(text.as_bytes()) || is_card(text)
+/// The next place at or after `from` where there may be a secret.
+fn next_sign(rules: &Rules, text: &str, signs: &mut Signs<'_>, from: usize) -> Option<usize> {
+    loop {
+        let at = signs.next();
+        if at >= text.len() {
+            return None;
+        }
+        if at >= from && hints::shows(rules, text.as_bytes(), 0, at) {
+            return Some(at);
+        }
+    }
 }
 
 /// The beginning of text whose end is unknown: what may be an unfinished token is left out.
@@ -135,7 +129,7 @@ struct Scan<'a> {
     src: &'a str,
     bytes: &'a [u8],
     place: Place,
-    encoded: bool,
+    encoded: u8,
     out: String,
     copied: usize,
     count: u32,
@@ -155,20 +149,67 @@ pub(super) fn is_token(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'%') || b >= 0x80
 }
 
-impl Scan<'_> {
-    fn run(&mut self) {
-        let mut at = 0;
-        while let Some(b) = self.bytes.get(at).copied() {
-            at = if b == b'-' && self.at(at).starts_with("-----BEGIN ") {
-                self.pem(at)
-            } else if is_token(b) {
-                self.token(at)
-            } else if b == b':' && self.at(at).starts_with("://") {
-                self.authority(at)
-            } else {
-                at + 1
-            };
+impl<'a> Scan<'a> {
+    fn new(rules: &'a Rules, text: &'a str, place: Place, encoded: u8) -> Self {
+        Scan {
+            rules,
+            src: text,
+            bytes: text.as_bytes(),
+            place,
+            encoded,
+            out: String::new(),
+            copied: 0,
+            count: 0,
+            word: (0, 0),
+            words: Words::default(),
+            recent: [0; PHRASE_WORDS],
+            recent_len: 0,
+            last_end: 0,
+            line_end: 0,
         }
+    }
+
+    /// Looks at the words around each sign of a secret.
+    fn run(&mut self, signs: &mut Signs<'_>, first: usize) {
+        let mut sign = Some(first);
+        let mut at = 0;
+        while let Some(here) = sign {
+            at = at.max(self.before(here));
+            // The name of an element stands after its sign.
+            let tag = self.bytes.get(here..).filter(|rest| rest.starts_with(b"<")).unwrap_or(&[]);
+            let name = tag.iter().skip(1).take(MAX_ELEMENT).take_while(|b| is_token(**b) || **b == b':').count();
+            while at <= here + name {
+                at = self.step(at);
+            }
+            sign = next_sign(self.rules, self.src, signs, at);
+        }
+    }
+
+    /// Where to begin for a sign: at its line's beginning, or at a word some way before it.
+    fn before(&mut self, sign: usize) -> usize {
+        let near = sign.saturating_sub(MAX_BEFORE);
+        let lead = self.bytes.get(near..sign).unwrap_or(&[]);
+        if let Some(i) = lead.iter().rposition(|b| matches!(b, b'\n' | b'\r')) {
+            return near + i + 1;
+        }
+        if near == 0 {
+            return 0;
+        }
+        near + lead.iter().position(|b| !is_token(*b)).unwrap_or(0)
+    }
+
+    fn step(&mut self, at: usize) -> usize {
+        match self.bytes.get(at) {
+            Some(b'-') if self.starts(at, "-----BEGIN ") => self.pem(at),
+            Some(b':') if self.starts(at, "://") => self.authority(at),
+            Some(b'@') => self.user(at),
+            Some(b) if is_token(*b) => self.token(at),
+            _ => at + 1,
+        }
+    }
+
+    fn starts(&self, at: usize, with: &str) -> bool {
+        self.bytes.get(at..).is_some_and(|rest| rest.starts_with(with.as_bytes()))
     }
 
     fn finish(mut self) -> Option<(String, u32)> {
@@ -217,6 +258,12 @@ impl Scan<'_> {
         let start = colon + 3;
         let src = self.src;
         let rest = src.get(start..).unwrap_or("");
+        if let Some((path, _)) = WEBHOOKS.iter().find_map(|lead| rest.strip_prefix(lead).map(|path| (path, lead))) {
+            // Whoever has the address may post.
+            let secret = start + rest.len() - path.len();
+            let len = path.bytes().take_while(|b| is_token(*b) || *b == b'/').count();
+            return self.replace(secret, secret + len);
+        }
         // The last `@` before the path counts: passwords hold `@` more often than hosts do. A password that holds
         // a `/` or `?` unescaped still lies before an `@` on the same word.
         let stops = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'<' | b'>');
@@ -253,36 +300,21 @@ impl Scan<'_> {
     fn token(&mut self, start: usize) -> usize {
         let len = self.bytes.get(start..).unwrap_or(&[]).iter().take_while(|b| is_token(**b)).count();
         let end = start + len;
-        // A secret may begin inside the token: `order-4111…`, `x_eyJ…`.
-        let mut fresh = true;
-        for at in start..end {
-            let b = self.bytes.get(at).copied().unwrap_or(0);
-            if fresh {
-                if b.is_ascii_digit() {
-                    if let Some(card) = self.card(at) {
-                        return self.replace(at, card);
-                    }
-                }
-                if let Some(len) = iban(self.bytes.get(at..).unwrap_or(&[])) {
-                    return self.replace(at, at + len);
-                }
-                if is_known(self.bytes.get(at..end).unwrap_or(&[])) {
-                    // Base64 padding and the rest of an odd token go with it.
-                    let rest = self.bytes.get(end..).unwrap_or(&[]).iter();
-                    let tail = rest.take_while(|b| matches!(b, b'=' | b'/' | b'+') || is_token(**b)).count();
-                    return self.replace(at, end + tail);
-                }
+        let before = start.checked_sub(1).and_then(|i| self.bytes.get(i)).copied();
+        // In text that was written with escapes, `\n` is none of the word.
+        let escape = before == Some(b'\\') && matches!(self.bytes.get(start), Some(b'n' | b't' | b'r' | b'b' | b'f'));
+        if let Some(end) = self.shape(start, end, escape) {
+            return end;
+        }
+        if self.encoded > 0 {
+            if let Some(end) = self.hidden(start, end) {
+                return end;
             }
-            fresh = !b.is_ascii_alphanumeric() && b < 0x80;
         }
-        if self.encoded && self.hides(start, end) {
-            return self.replace(start, end);
-        }
-        let before = start.checked_sub(1).and_then(|i| self.bytes.get(i));
         if matches!(before, Some(b'<' | b':'))
             && matches!(self.bytes.get(end), Some(b'>' | b'/' | b' ' | b'\t' | b'\n' | b'\r'))
         {
-            if let Some(end) = self.element(start, end, before == Some(&b'<')) {
+            if let Some(end) = self.element(start, end, before == Some(b'<')) {
                 return end;
             }
         }
@@ -290,10 +322,40 @@ impl Scan<'_> {
             return value;
         }
         self.remember(start, end);
-        match self.separator(end) {
-            Some((sep, after)) if self.names_secret(start, end, sep) => self.value(start, end, sep, after),
-            _ => end,
+        let found = match self.separator(end) {
+            Some((sep, after)) if self.names_secret(start, end, sep) => Some((start, sep, after)),
+            Some((sep, after)) if escape && self.names_secret(start + 1, end, sep) => Some((start + 1, sep, after)),
+            Some(_) => None,
+            None => return self.sql(start, end).unwrap_or(end),
+        };
+        found.map_or(end, |(name, sep, after)| self.value(name, end, sep, after))
+    }
+
+    /// A secret that shows by its form, anywhere in a token: `order-4111…`, `x_eyJ…`.
+    fn shape(&mut self, start: usize, end: usize, escape: bool) -> Option<usize> {
+        let mut fresh = true;
+        for at in start..end {
+            let b = self.bytes.get(at).copied().unwrap_or(0);
+            if fresh || (escape && at == start + 1) {
+                let rest = self.bytes.get(at..).unwrap_or(&[]);
+                let len = match b {
+                    b'0'..=b'9' => shapes::card(rest).or_else(|| bot_token(rest)),
+                    b'A'..=b'Z' => shapes::iban(rest),
+                    _ => None,
+                };
+                if let Some(len) = len {
+                    return Some(self.replace(at, at + len));
+                }
+                if shapes::is_known(rest.get(..end - at).unwrap_or(&[])) {
+                    // Base64 padding and the rest of an odd token go with it.
+                    let tail = rest.iter().skip(end - at);
+                    let tail = tail.take_while(|b| matches!(b, b'=' | b'/' | b'+') || is_token(**b)).count();
+                    return Some(self.replace(at, end + tail));
+                }
+            }
+            fresh = !b.is_ascii_alphanumeric() && b < 0x80;
         }
+        None
     }
 
     /// `<password a="x">y</password>`: attributes and content of a sensitive element are masked. `None` when this is
@@ -341,14 +403,17 @@ impl Scan<'_> {
         Some(self.replace(content, tail))
     }
 
-    /// Does a percent-encoded word hold a secret when it is decoded? (`?q=%7B%22token%22…`)
-    fn hides(&self, start: usize, end: usize) -> bool {
-        let token = self.slice(start, end);
-        if !token.contains('%') {
-            return false;
+    /// A percent-encoded word that holds a secret when it is decoded: `?q=%7B%22token%22…`. Blanks may be `+`.
+    fn hidden(&mut self, start: usize, end: usize) -> Option<usize> {
+        if !self.slice(start, end).contains('%') {
+            return None;
         }
-        let Some(decoded) = percent::decode(token, true) else { return false };
-        decoded != token && mask_encoded(self.rules, &decoded, self.place, false).is_some()
+        let rest = self.bytes.get(end..).unwrap_or(&[]);
+        let end = end + rest.iter().take_while(|b| is_token(**b) || **b == b'+').count();
+        let word = self.slice(start, end);
+        let decoded = percent::decode(word, true)?;
+        let secret = decoded != word && mask_encoded(self.rules, &decoded, self.place, self.encoded - 1).is_some();
+        secret.then(|| self.replace(start, end))
     }
 
     /// Keeps where this token began, if it follows the last one by a space only.
@@ -386,7 +451,11 @@ impl Scan<'_> {
         let len = token.bytes().take_while(|b| is_token(*b) || matches!(b, b'+' | b'/' | b'=' | b'~' | b':')).count();
         let token = self.slice(value, value + len);
         let trimmed = token.trim_end_matches([':', '.']);
-        if trimmed.is_empty() || (bearer && trimmed.starts_with("realm=")) {
+        if trimmed.is_empty() || trimmed.starts_with(['=', ':']) {
+            return None;
+        }
+        // `Bearer token required`, `the bearer of this letter`.
+        if bearer && PROSE.iter().any(|word| trimmed.trim_end_matches('=').eq_ignore_ascii_case(word)) {
             return None;
         }
         // `basic information` is prose; a credential has a digit, padding, or a capital inside.
@@ -407,6 +476,7 @@ impl Scan<'_> {
         let mut blanks = 0;
         while let Some(b) = self.bytes.get(at) {
             match b {
+                b'&' | b'\\' if self.written_quote(at).is_some() => at += self.written_quote(at).map_or(1, str::len),
                 b'"' | b'\'' | b'\\' | b']' | b'`' => at += 1,
                 b' ' | b'\t' if blanks < 16 => {
                     blanks += 1;
@@ -432,6 +502,13 @@ impl Scan<'_> {
             }
             _ => None,
         }
+    }
+
+    /// A quote as another format writes it.
+    fn written_quote(&self, at: usize) -> Option<&'static str> {
+        const FORMS: &[&str] =
+            &["&quot;", "&#34;", "&#39;", "&apos;", "&#x22;", "&#x27;", "&#X22;", "&#X27;", "\\u0022", "\\u0027"];
+        FORMS.iter().copied().find(|form| self.starts(at, form))
     }
 
     fn names_secret(&mut self, start: usize, end: usize, sep: u8) -> bool {
@@ -475,6 +552,14 @@ impl Scan<'_> {
     fn value(&mut self, name: usize, name_end: usize, sep: u8, after: usize) -> usize {
         let blanks = self.at(after).bytes().take_while(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r')).count();
         let start = after + blanks;
+        if let Some(form) = self.written_quote(start).or_else(|| self.doubled_quote(start)) {
+            let inside = start + form.len();
+            let end = self.at(inside).find(form).map_or(self.src.len(), |i| inside + i);
+            return self.replace(inside, end).max(inside);
+        }
+        // `N'…'` and `E'…'` of SQL.
+        let [letter, next] = [0, 1].map(|i| self.bytes.get(start + i).copied().unwrap_or(0));
+        let start = start + usize::from(letter.is_ascii_alphabetic() && next == b'\'');
         let slashes = self.at(start).bytes().take_while(|b| *b == b'\\').count();
         let quote = self.bytes.get(start + slashes).copied();
         if let Some(q @ (b'"' | b'\'' | b'`')) = quote {
@@ -522,9 +607,167 @@ impl Scan<'_> {
                 let gap = self.slice(end, line).bytes().take_while(|b| *b == b' ').count();
                 end = word(end + gap);
             }
+            // What looks like the next name belongs to the value; and on a line of its own there may be more of it.
+            let named = self.slice(start, end).ends_with([':', '=']) || self.separator(end).is_some();
+            let below = self.slice(after, start).contains(['\n', '\r']);
+            if named || below {
+                end = line;
+            }
             end
         };
         self.replace(start, end)
+    }
+
+    /// `""` before a value that is quoted so since it stands in quotes: `"{""password"": ""x""}"`.
+    fn doubled_quote(&self, at: usize) -> Option<&'static str> {
+        let next = self.bytes.get(at + 2);
+        let goes_on =
+            next.is_some_and(|b| !b.is_ascii_whitespace() && !matches!(b, b',' | b'}' | b']' | b')' | b';' | b'"'));
+        (goes_on && self.starts(at, "\"\"")).then_some("\"\"")
+    }
+
+    /// `user:password@host` without a scheme: at the `@`. Only where a host or a network follows, so that other uses of the
+    /// two signs are left.
+    fn user(&mut self, at: usize) -> usize {
+        let lead = self.bytes.get(at.saturating_sub(MAX_USERINFO).max(self.copied)..at).unwrap_or(&[]);
+        let stops = |b: &u8| {
+            b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'<' | b'>' | b'=' | b',' | b';' | b'(' | b'@')
+        };
+        let len = lead.iter().rev().take_while(|b| !stops(b)).count();
+        let word = lead.get(lead.len() - len..).unwrap_or(&[]);
+        let begin = at - len;
+        let host = self.bytes.get(at + 1..).unwrap_or(&[]);
+        let name = host.iter().take_while(|b| is_token(**b)).count();
+        let host = name > 0
+            && match host.get(name) {
+                Some(b'(' | b'/') => true,
+                Some(b':') => host.get(name + 1).is_some_and(u8::is_ascii_digit),
+                _ => false,
+            };
+        let relative = word.strip_prefix(b"//");
+        let oracle = word.windows(5).position(|w| w == b"thin:").map(|i| i + 5);
+        let user = relative.map_or(word, |rest| rest);
+        let plain = |part: &[u8]| !part.is_empty() && part.iter().all(|b| is_token(*b) || *b == b'+');
+        let colon = user.iter().position(|b| *b == b':').filter(|i| user.get(..*i).is_some_and(plain));
+        let address = user.starts_with(b"mailto:") || user.starts_with(b"sip:") || user.starts_with(b"git:");
+        let start = match (oracle, colon) {
+            (Some(start), _) => begin + start,
+            (None, Some(colon)) if (host || relative.is_some()) && colon + 1 < user.len() && !address => {
+                at - user.len()
+            }
+            _ => return at + 1,
+        };
+        self.replace(start, at);
+        at + 1
+    }
+
+    /// Literals that SQL compares with a sensitive column or sets it to, without a sign that other text has: `password IN ('x')`,
+    /// `WITH PASSWORD 'x'`, `INSERT INTO t (id, password) VALUES (1, 'x')`.
+    fn sql(&mut self, start: usize, end: usize) -> Option<usize> {
+        let word = self.slice(start, end);
+        if word.eq_ignore_ascii_case("values") || word.eq_ignore_ascii_case("value") {
+            return self.inserted(start, end);
+        }
+        let identified = word.eq_ignore_ascii_case("identified");
+        let mut at = end;
+        let mut words = 0;
+        loop {
+            let rest = self.bytes.get(at..)?;
+            at += match rest.first()? {
+                b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'`' | b']' | b'<' | b'>' | b'!' | b'=' | b'~' | b'(' => 1,
+                b'\'' if at > end => break,
+                b if b.is_ascii_alphabetic() && rest.get(1) == Some(&b'\'') => 1,
+                b if b.is_ascii_alphabetic() && words < 4 => {
+                    let len = rest.iter().take_while(|b| is_token(**b)).count();
+                    let operator = self.slice(at, at + len);
+                    let known = ["not", "like", "ilike", "in", "is", "by", "with", "as", "for"];
+                    // `SET PASSWORD FOR ann = 'x'`
+                    let user = words > 0 && self.slice(end, at).trim().eq_ignore_ascii_case("for");
+                    if !user && !known.iter().any(|known| operator.eq_ignore_ascii_case(known)) {
+                        return None;
+                    }
+                    words += 1;
+                    len
+                }
+                _ => return None,
+            };
+            if at - end > MAX_LEAD {
+                return None;
+            }
+        }
+        let sensitive =
+            identified && words > 0 || self.rules.fields.answer(word.as_bytes()).hit(Place::Field) == Hit::Yes;
+        if !sensitive {
+            return None;
+        }
+        loop {
+            let close = self.closing(at + 1, b'\'', 0, self.src.len());
+            self.replace(at + 1, close);
+            // The next one of a list.
+            let rest = self.bytes.get(close + 1..).unwrap_or(&[]);
+            let gap = rest.iter().take_while(|b| matches!(b, b' ' | b',' | b'\n' | b'\r' | b'\t')).count();
+            if !rest.get(..gap).is_some_and(|gap| gap.contains(&b',')) || rest.get(gap) != Some(&b'\'') {
+                return Some((close + 1).min(self.src.len()));
+            }
+            at = close + 1 + gap;
+        }
+    }
+
+    /// The rows after `VALUES`, where a list of columns stands before it.
+    fn inserted(&mut self, start: usize, end: usize) -> Option<usize> {
+        let lead = self.src.get(..start)?.trim_end().strip_suffix(')')?;
+        let open = lead.bytes().rev().take(MAX_COLUMNS).position(|b| b == b'(')?;
+        let columns = lead.get(lead.len() - open..)?;
+        let quotes = |c: char| c.is_whitespace() || matches!(c, '"' | '`' | '\'' | '[' | ']');
+        let secret =
+            |name: &str| self.rules.fields.answer(name.trim_matches(quotes).as_bytes()).hit(Place::Field) == Hit::Yes;
+        let secret: Vec<bool> = columns.split(',').map(secret).collect();
+        if !secret.contains(&true) {
+            return None;
+        }
+        let mut at = end;
+        let (mut depth, mut column, mut item) = (0usize, 0usize, end);
+        while let Some(b) = self.bytes.get(at).copied() {
+            match b {
+                b'\'' => at = self.closing(at + 1, b'\'', 0, self.src.len()),
+                b'(' => {
+                    depth += 1;
+                    if depth == 1 {
+                        (column, item) = (0, at + 1);
+                    }
+                }
+                b',' | b')' if depth == 1 => {
+                    if secret.get(column).copied().unwrap_or(false) {
+                        let value = self.slice(item, at);
+                        let first = item + value.len() - value.trim_start().len();
+                        let last = at - (value.len() - value.trim_end().len());
+                        self.literal(first, last);
+                    }
+                    (column, item) = (column + 1, at + 1);
+                    depth -= usize::from(b == b')');
+                }
+                b')' => depth = depth.saturating_sub(1),
+                b' ' | b'\t' | b'\n' | b'\r' | b',' => {}
+                // The statement goes on with something else.
+                _ if depth == 0 => break,
+                _ => {}
+            }
+            at += 1;
+        }
+        // Broken off inside a row.
+        if depth > 0 && secret.get(column).copied().unwrap_or(false) {
+            self.replace(item, self.src.len());
+        }
+        Some(at.min(self.src.len()))
+    }
+
+    /// One literal of SQL, its quotes left.
+    fn literal(&mut self, start: usize, end: usize) {
+        let text = self.slice(start, end);
+        match (text.find('\''), text.ends_with('\'')) {
+            (Some(quote), true) if quote <= 1 && text.len() > quote + 1 => self.replace(start + quote + 1, end - 1),
+            _ => self.replace(start, end),
+        };
     }
 
     /// Does only what may begin a line stand before this name on its line?
@@ -552,7 +795,11 @@ impl Scan<'_> {
             } else {
                 // Unescaped: fewer backslashes than an escaped quote of this depth has, or an even run.
                 if *b == quote && (run == slashes || (slashes == 0 && run % 2 == 0) || run < slashes) {
-                    return at - run.min(slashes);
+                    // Doubled, it stands for itself (SQL, CSV, YAML).
+                    if slashes > 0 || self.bytes.get(at + 1) != Some(&quote) {
+                        return at - run.min(slashes);
+                    }
+                    at += 1;
                 }
                 run = 0;
             }
@@ -583,50 +830,14 @@ impl Scan<'_> {
         }
         self.src.len()
     }
+}
 
-    /// A card number that begins here: its end. Groups may be set off by single blanks or dashes.
-    fn card(&self, start: usize) -> Option<usize> {
-        if !self.bytes.get(start)?.is_ascii_digit() {
-            return None;
-        }
-        // The first group of every card number has four digits.
-        if !self.bytes.get(start..start + 4)?.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
-        let mut at = start;
-        let mut digits = 0;
-        let mut last = start;
-        while let Some(b) = self.bytes.get(at) {
-            if b.is_ascii_digit() {
-                digits += 1;
-                last = at + 1;
-            } else if !(matches!(b, b' ' | b'-') && last == at) || digits > 19 {
-                break;
-            }
-            at += 1;
-        }
-        // Letters beside it make it part of a word.
-        if self.bytes.get(last).is_some_and(u8::is_ascii_alphabetic) {
-            return None;
-        }
-        if digits >= 13 && is_card(self.slice(start, last)) {
-            return Some(last);
-        }
-        // The digits may be followed by others that do not belong: `4111 1111 1111 1111 2025`.
-        let mut digits = 0;
-        let mut best = None;
-        for (i, b) in self.slice(start, last).bytes().enumerate() {
-            if b.is_ascii_digit() {
-                digits += 1;
-                let stop = start + i + 1;
-                let ends = !self.bytes.get(stop).is_some_and(u8::is_ascii_digit);
-                if ends && (13..=19).contains(&digits) && is_card(self.slice(start, stop)) {
-                    best = Some(stop);
-                }
-            }
-        }
-        best
-    }
+/// The length of a bot's token as Telegram has it: `123456789:AA…`
+fn bot_token(bytes: &[u8]) -> Option<usize> {
+    let digits = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
+    let rest = bytes.get(digits..)?.strip_prefix(b":AA")?;
+    let len = rest.iter().take_while(|b| is_token(**b)).count();
+    ((8..=10).contains(&digits) && len >= 32).then_some(digits + 3 + len)
 }
 
 /// The name of a header whose value is secret as a whole; also written together with an option: `-HCookie`.
@@ -664,153 +875,6 @@ fn next_is_pair(rest: &str) -> bool {
 /// Is this the hour or minute of a time: `T10` with `:30` after it?
 pub(super) fn is_time(before: &[u8], next: u8) -> bool {
     matches!(before, [.., b'T' | b':' | b' ', b'0'..=b'9', b'0'..=b'9']) && next.is_ascii_digit()
-}
-
-/// The first two bytes of tokens of known make: one bit for each second byte (modulo 64), by the first.
-static BEGINNINGS: [u64; 128] = {
-    let mut table = [0u64; 128];
-    let mut i = 0;
-    while i < MAKES.len() {
-        let prefix = MAKES[i].0.as_bytes();
-        table[prefix[0] as usize & 127] |= 1 << (prefix[1] & 63);
-        i += 1;
-    }
-    table
-};
-
-/// Could a token that begins so be one of known make?
-#[inline(always)]
-pub(super) fn may_be_known(first: u8, second: u8) -> bool {
-    BEGINNINGS.get(usize::from(first)).is_some_and(|seconds| seconds >> (second & 63) & 1 == 1)
-}
-
-/// Do these bytes begin with a token that is a secret by its form?
-pub(super) fn is_known(bytes: &[u8]) -> bool {
-    let known = |prefix: &str, least: usize| {
-        bytes.starts_with(prefix.as_bytes())
-            && bytes.get(..least).is_some_and(|token| token.iter().all(|b| is_token(*b)))
-            // What is percent-encoded or of another script is no such token.
-            && bytes.get(..MIN_SECRET).is_some_and(|head| head.iter().all(|b| b.is_ascii() && *b != b'%'))
-    };
-    match bytes {
-        [first, second, ..] if may_be_known(*first, *second) => {
-            MAKES.iter().any(|(prefix, least)| known(prefix, *least))
-        }
-        _ => false,
-    }
-}
-
-/// The length of the IBAN that bytes begin with: country, check digits, and groups that may be set off by blanks.
-pub(super) fn iban(bytes: &[u8]) -> Option<usize> {
-    let [country, letter, check, digit] = *bytes.first_chunk::<4>()?;
-    let letters = country.is_ascii_uppercase() && letter.is_ascii_uppercase();
-    if !(letters && check.is_ascii_digit() && digit.is_ascii_digit()) {
-        return None;
-    }
-    let mut rest = 0u32;
-    let take = |rest: u32, b: u8| match b {
-        b'0'..=b'9' => (rest * 10 + u32::from(b - b'0')) % 97,
-        _ => (rest * 100 + u32::from(b.to_ascii_uppercase() - b'A') + 10) % 97,
-    };
-    let ends = |at: usize| !bytes.get(at).is_some_and(|b| is_token(*b) && *b != b'.');
-    let mut count = 4;
-    let mut found = None;
-    for (i, b) in bytes.iter().enumerate().skip(4).take(50) {
-        match b {
-            b'0'..=b'9' | b'A'..=b'Z' => {
-                rest = take(rest, *b);
-                count += 1;
-                // The check digits count as if they stood at the end.
-                if count >= 15 && ends(i + 1) {
-                    let sum = [country, letter, check, digit].into_iter().fold(rest, take);
-                    if sum == 1 {
-                        found = Some(i + 1);
-                    }
-                }
-            }
-            b' ' if count % 4 == 0 => {}
-            _ => break,
-        }
-        if count == 34 {
-            break;
-        }
-    }
-    found
-}
-
-/// Do these digits and gaps begin with what may be a card's number?
-pub(super) fn begins_card(bytes: &[u8]) -> bool {
-    let head = bytes.first_chunk::<4>().filter(|head| head.iter().all(u8::is_ascii_digit));
-    let head = head.map(|head| head.iter().fold(0u32, |n, d| n * 10 + u32::from(d - b'0')));
-    head.is_some_and(|head| (2221..=6763).contains(&head)) && bytes.iter().filter(|b| b.is_ascii_digit()).count() >= 13
-}
-
-/// The first four digits of cards' numbers, and how many digits they have: one bit each.
-const ISSUERS: &[(u32, u32, u32)] = &[
-    (4000, 4999, 1 << 13 | 1 << 16 | 1 << 19),
-    (5100, 5599, 1 << 16),
-    (2221, 2720, 1 << 16),
-    (3400, 3499, 1 << 15),
-    (3700, 3799, 1 << 15),
-    (3000, 3059, 1 << 14 | 1 << 16),
-    (3600, 3699, 1 << 14 | 1 << 16),
-    (3800, 3999, 1 << 14 | 1 << 16),
-    (3528, 3589, FROM_16),
-    (6011, 6011, FROM_16),
-    (6440, 6599, FROM_16),
-    (6200, 6299, FROM_16),
-    (5000, 5000, FROM_13),
-    (5018, 5018, FROM_13),
-    (5020, 5020, FROM_13),
-    (5038, 5038, FROM_13),
-    (5600, 5899, FROM_13),
-    (6304, 6304, FROM_13),
-    (6759, 6759, FROM_13),
-    (6761, 6763, FROM_13),
-];
-const FROM_16: u32 = 0xF_0000;
-const FROM_13: u32 = 0xF_E000;
-
-/// Is this a card number (digits, single blanks and dashes)? By the issuers' prefixes and Luhn's sum: a number of that length
-/// alone passes Luhn one time in ten, and ids are common.
-pub(super) fn is_card(text: &str) -> bool {
-    if !(13..=38).contains(&text.len()) || !begins_card(text.as_bytes()) {
-        return false;
-    }
-    let mut digits = [0u8; 19];
-    let mut count = 0;
-    for b in text.bytes() {
-        match b {
-            b'0'..=b'9' => {
-                let Some(slot) = digits.get_mut(count) else { return false };
-                *slot = b - b'0';
-                count += 1;
-            }
-            b' ' | b'-' => {}
-            _ => return false,
-        }
-    }
-    let Some(digits) = digits.get(..count) else { return false };
-    if count < 13 {
-        return false;
-    }
-    let head = digits.iter().take(4).fold(0u32, |n, d| n * 10 + u32::from(*d));
-    let known =
-        ISSUERS.iter().any(|(first, last, lengths)| (*first..=*last).contains(&head) && lengths >> count & 1 == 1);
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(i, d)| {
-            let d = u32::from(*d);
-            match i % 2 {
-                0 => d,
-                _ if d > 4 => d * 2 - 9,
-                _ => d * 2,
-            }
-        })
-        .sum();
-    known && sum.is_multiple_of(10)
 }
 
 #[cfg(test)]
