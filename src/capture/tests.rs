@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use super::decode::Known;
 use super::*;
 
 type Attributes = Vec<(String, String)>;
@@ -17,10 +18,31 @@ fn attributes(list: &[(&str, &str)]) -> Attributes {
     list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
 }
 
+/// Applies codings, the first first.
+pub(super) fn encode(stack: &[Known], data: &[u8]) -> Vec<u8> {
+    stack.iter().fold(data.to_vec(), |data, known| match known {
+        Known::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(&data).unwrap();
+            encoder.finish().unwrap()
+        }
+        Known::Deflate => {
+            let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(&data).unwrap();
+            encoder.finish().unwrap()
+        }
+        Known::Brotli => {
+            let mut out = Vec::new();
+            let params = brotli::enc::BrotliEncoderParams { quality: 5, ..Default::default() };
+            brotli::BrotliCompress(&mut &data[..], &mut out, &params).unwrap();
+            out
+        }
+        Known::Zstd => ruzstd::encoding::compress_to_vec(&data[..], ruzstd::encoding::CompressionLevel::Fastest),
+    })
+}
+
 fn gzip(data: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(data).unwrap();
-    encoder.finish().unwrap()
+    encode(&[Known::Gzip], data)
 }
 
 const JSON: (&str, &str) = ("Content-Type", "application/json; charset=utf-8");
@@ -178,13 +200,77 @@ fn encoded_bodies_are_decoded_or_described() {
     let off = CaptureConfig { decompress: false, ..CaptureConfig::default() };
     let note = |reason: &str, size: usize| format!("[application/json, {size} bytes, not captured: {reason}]");
     assert_eq!(shown(&off, &[JSON, gzipped], &body), note("content encoding", body.len()));
-    assert_eq!(shown(&config, &[JSON, ("Content-Encoding", "br")], b"abc"), note("content encoding", 3));
-    assert_eq!(shown(&config, &[JSON, gzipped, gzipped], &body), note("content encoding", body.len()));
+    let stack = [Known::Zstd, Known::Gzip, Known::Brotli];
+    let stacked = encode(&stack, br#"{"password":"s3cr3t","a":1}"#);
+    let named = [JSON, ("Content-Encoding", "zstd, gzip"), ("content-encoding", "br")];
+    assert_eq!(shown(&config, &named, &stacked), r#"{"password":"***MASKED***","a":1}"#);
+    let other = ("Content-Encoding", "compress");
+    assert_eq!(shown(&config, &[JSON, other], b"abc"), note("content encoding", 3));
+    assert_eq!(shown(&config, &[JSON, gzipped, gzipped], &body), note("encoded data broken", body.len()));
     assert_eq!(shown(&config, &[JSON, gzipped], b"plain"), note("encoded data broken", 5));
     let bomb = gzip(&vec![b' '; 3_000_000]);
-    assert_eq!(shown(&config, &[JSON, gzipped], &bomb), note("compression ratio", bomb.len()));
+    let hashed =
+        |reason: &str, body: &[u8]| mask::describe_bytes("application/json", body, body.len() as u64, reason).text;
+    assert!(hashed("compression ratio", &bomb).contains("sha256"));
+    assert_eq!(shown(&config, &[JSON, gzipped], &bomb), hashed("compression ratio", &bomb));
+    assert_eq!(shown(&off, &[JSON, gzipped], &bomb), hashed("content encoding", &bomb));
+    // Text that is only called encoded is no binary content.
+    let text = "pin=1234 ".repeat(20);
+    assert_eq!(shown(&config, &[JSON, other], text.as_bytes()), note("content encoding", text.len()));
     // Compressed and not said so: binary.
     assert_eq!(shown(&config, &[], &body), format!("[unknown type, {} bytes, not captured: binary]", body.len()));
+}
+
+#[test]
+fn notes_hash_the_bytes_as_they_arrived_and_only_all_of_them() {
+    let config = CaptureConfig { max_payload_bytes: 0, ..CaptureConfig::default() };
+    let shown = |config: &CaptureConfig, headers: &[(&str, &str)], body: &[u8]| {
+        let (list, outcome) = run(config, Kind::HttpResponse, headers, body);
+        assert_eq!(outcome.masked_whole, 1);
+        list.into_iter().find(|(k, _)| k.ends_with(".body")).unwrap().1
+    };
+    let image: Vec<u8> = (0..=255).cycle().take(config.keep_limit()).collect();
+    let config = CaptureConfig { max_payload_bytes: 200, ..config };
+    let png = ("content-type", "image/png");
+    let size = image.len();
+    let hash = |bytes: &[u8]| {
+        let note = mask::describe_bytes("image/png", bytes, bytes.len() as u64, "binary").text;
+        note.split_once("sha256 ").unwrap().1.get(..16).unwrap().to_owned()
+    };
+    assert_eq!(
+        shown(&config, &[png], &image),
+        format!("[image/png, {size} bytes, sha256 {}, not captured: binary]", hash(&image))
+    );
+    let encoded = gzip(&image);
+    assert_eq!(
+        shown(&config, &[png, ("content-encoding", "gzip")], &encoded),
+        format!("[image/png, {} bytes, sha256 {}, not captured: binary]", encoded.len(), hash(&encoded))
+    );
+    let long: Vec<u8> = image.iter().copied().cycle().take(config.keep_limit() + 1).collect();
+    assert_eq!(shown(&config, &[png], &long), format!("[image/png, {} bytes, not captured: binary]", long.len()));
+    // No type, half a text, a text of no known kind.
+    assert!(shown(&config, &[], &image).contains("sha256"));
+    assert!(shown(&config, &[("content-type", "application/json")], &image).contains("sha256"));
+    for (kind, text) in [
+        ("application/json", "[\"pin\" 1234]"),
+        ("application/octet-stream", "pin=1234"),
+        ("text/yaml", "pin: 1234"),
+        ("text/xml", "<pin>1234</pin>"),
+    ] {
+        let text = format!("{text}{}", " ".repeat(100));
+        let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert!(!run(&config, Kind::Message, &[("content-type", kind)], text.as_bytes()).0[1].1.contains("sha256"));
+        let kind = format!("{kind}; charset=utf-16");
+        let encoded = gzip(&utf16);
+        let headers = [("content-type", kind.as_str()), ("content-encoding", "gzip")];
+        let (list, _) = run(&config, Kind::Message, &headers, &encoded);
+        assert!(list[1].1.contains("not captured") && !list[1].1.contains("sha256"), "{list:?}");
+    }
+    let latin = [&b"pin=1234 \xE9"[..], &[b' '; 100]].concat();
+    assert!(!shown(&config, &[("content-type", "text/plain")], &latin).contains("sha256"));
+    // Strings only, and no control character.
+    let msgpack = [&b"\x81\xA3key\xD9\x50"[..], &[b'x'; 80]].concat();
+    assert!(shown(&config, &[("content-type", "application/msgpack")], &msgpack).contains("sha256"));
 }
 
 #[test]
