@@ -33,7 +33,7 @@ pub(super) fn encode(stack: &[Known], data: &[u8]) -> Vec<u8> {
         }
         Known::Brotli => {
             let mut out = Vec::new();
-            let params = brotli::enc::BrotliEncoderParams { quality: 5, ..Default::default() };
+            let params = brotli::enc::BrotliEncoderParams { quality: 1, ..Default::default() };
             brotli::BrotliCompress(&mut &data[..], &mut out, &params).unwrap();
             out
         }
@@ -128,6 +128,29 @@ fn headers_are_bounded() {
     serde_json::from_str::<serde_json::Value>(&list[0].1).unwrap();
     assert_eq!(list[1], ("multiplayer.http.request.headers.truncated".to_owned(), "true".to_owned()));
     assert_eq!(outcome.truncated, 1);
+}
+
+#[test]
+fn headers_are_bounded_in_number() {
+    let config = CaptureConfig::default();
+    let mut many: Vec<(String, &str)> = (0..200_000).map(|i| (format!("{i}"), "")).collect();
+    many.push(("content-type".to_owned(), "application/json"));
+    let (mut list, began) = (Vec::new(), std::time::Instant::now());
+    let outcome = capture(&config, Kind::HttpRequest, &many, b"{", &mut |k, v| list.push((k.to_owned(), v.to_owned())));
+    // A quadratic search takes minutes.
+    assert!(began.elapsed().as_secs() < 5);
+    let shown: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&list[0].1).unwrap();
+    assert_eq!((shown.len(), outcome.truncated), (MAX_HEADERS, 1));
+    assert_eq!(list[1], ("multiplayer.http.request.headers.truncated".to_owned(), "true".to_owned()));
+    // What tells of the body counts wherever it stands.
+    assert!(list[2].1.contains("application/json"), "{}", list[2].1);
+    let (list, outcome) = run(&config, Kind::HttpRequest, &vec![("a", "b"); MAX_HEADERS], b"");
+    assert_eq!((list.len(), outcome.truncated), (1, 0));
+    let mut stream = Stream::begin(&config, Kind::HttpRequest);
+    let refused = (0..=MAX_HEADERS).filter(|_| stream.header(b"a", b"b").is_err()).count();
+    let mut list = Vec::new();
+    assert_eq!(stream.end(&config, &mut |k, v| list.push((k.to_owned(), v.to_owned()))).truncated, 1);
+    assert_eq!((refused, list.len()), (1, 2));
 }
 
 #[test]
@@ -344,4 +367,133 @@ fn a_stream_refuses_bad_headers_without_repeating_them() {
     }
     let refused = (0..2000).filter(|_| stream.header(b"a", b"b").is_err()).count();
     assert!(refused >= 999);
+}
+
+/// The beginning of every planted secret; nothing else in the bodies looks like it.
+const PLANTED: &str = "Zq9";
+
+/// Is the secret in the text: as it is, spread by zero bytes, or as what another charset makes of its bytes?
+fn gives_away(text: &str) -> bool {
+    let bytes =
+        |order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).filter(|b| *b != 0).collect::<Vec<u8>>();
+    let found = |bytes: &[u8]| bytes.windows(PLANTED.len()).any(|w| w == PLANTED.as_bytes());
+    found(text.as_bytes()) || found(&bytes(u16::to_le_bytes)) || found(&bytes(u16::to_be_bytes))
+}
+
+/// Bodies of every format with a secret under a sensitive name.
+const BODIES: [(&str, &str); 8] = [
+    ("application/json", r#"{"id":7,"naïve":"é","password":"Zq9secret","next":[1,"z"]}"#),
+    (
+        "application/json",
+        r#"{"headers":[{"name":"Authorization","value":"Zq9secret"}],"s":"{\"token\":\"Zq9secret\"}"}"#,
+    ),
+    ("application/x-ndjson", "{\"a\":1}\n{\"api_key\":\"Zq9secret\"}\n"),
+    ("application/x-www-form-urlencoded", "a=1&user%5Bpassword%5D=Zq9secret&b=2"),
+    ("text/plain", "line é\npassword: Zq9secret\nAuthorization: Bearer Zq9secret\nend"),
+    ("text/event-stream", "data: {\"token\":\"Zq9secret\"}\n\ndata: x\n\n"),
+    (
+        "multipart/form-data; boundary=b1",
+        "--b1\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nZq9secret\r\n--b1--\r\n",
+    ),
+    ("", r#"{"password":"Zq9secret","b":"é"}"#),
+];
+
+type Encode = fn(&str) -> Vec<u8>;
+
+/// Charsets as they are declared, and what they make of a text.
+const CHARSETS: [(&str, Encode); 8] = [
+    ("utf-8", |t| t.as_bytes().to_vec()),
+    ("utf-16le", |t| t.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+    ("utf-16be", |t| t.encode_utf16().flat_map(u16::to_be_bytes).collect()),
+    ("utf-16", |t| format!("\u{FEFF}{t}").encode_utf16().flat_map(u16::to_be_bytes).collect()),
+    ("utf-32", |t| t.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect()),
+    ("utf-32be", |t| t.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect()),
+    ("iso-8859-1", |t| t.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect()),
+    ("utf-7", |t| t.replace("Zq9", "+AFoAcQA5-").replace('"', "+ACI-").into_bytes()),
+];
+
+/// Every attribute of every beginning of a body (or of one in `step`), told as cut and as whole.
+fn for_every_cut(kind: &str, coding: &str, encoded: &[u8], step: usize, check: &mut dyn FnMut(usize, bool, &str)) {
+    let config = CaptureConfig::default();
+    let headers = [("Content-Type", kind), ("Content-Encoding", coding)];
+    for length in (0..encoded.len()).step_by(step).chain([encoded.len()]) {
+        for size in [length, encoded.len()] {
+            let kept = &encoded[..length];
+            capture_kept(&config, Kind::HttpRequest, &headers, false, kept, size as u64, &mut |key, text| {
+                if !key.contains("headers") {
+                    check(length, length < size, text);
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn no_charset_gives_a_secret_away_at_any_cut() {
+    let mut shown = 0;
+    for (kind, body) in BODIES {
+        for (charset, encode) in CHARSETS {
+            let encoded = encode(body);
+            for declared in
+                ["", "utf-8", "utf-16", "utf-16le", "utf-16be", "utf-32", "utf-32be", "latin1", "utf-7", "koi8-r"]
+            {
+                let kind = format!("{kind}; charset={declared}");
+                // A wrong name goes wrong at the beginning, mostly; the step meets all places in a character.
+                let step = if declared == charset || declared.is_empty() { 1 } else { 7 };
+                for_every_cut(&kind, "", &encoded, step, &mut |length, cut, text| {
+                    assert!(!gives_away(text), "{kind} in {charset}, {length} of {} {cut}: {text}", encoded.len());
+                    shown += usize::from(length == encoded.len() && text.contains(PLACEHOLDER));
+                });
+            }
+        }
+    }
+    // And most that is declared rightly is shown.
+    assert!(shown > 100, "{shown}");
+}
+
+#[test]
+fn no_coding_gives_a_secret_away_at_any_cut() {
+    use Known::{Brotli, Deflate, Gzip, Zstd};
+    let stacks: [(&str, &[Known]); 8] = [
+        ("gzip", &[Gzip]),
+        ("deflate", &[Deflate]),
+        ("br", &[Brotli]),
+        ("zstd", &[Zstd]),
+        ("gzip, br", &[Gzip, Brotli]),
+        ("zstd, gzip", &[Zstd, Gzip]),
+        ("br, zstd", &[Brotli, Zstd]),
+        ("deflate, gzip, zstd, br", &[Deflate, Gzip, Zstd, Brotli]),
+    ];
+    for (coding, stack) in stacks {
+        for (index, (kind, body)) in BODIES.into_iter().enumerate() {
+            // The charsets meet every coding, not also every format.
+            for (charset, make) in
+                [CHARSETS[0], CHARSETS[1], CHARSETS[6]].into_iter().take(if index < 2 { 3 } else { 1 })
+            {
+                let kind = format!("{kind}; charset={charset}");
+                let encoded = encode(stack, &make(body));
+                let (mut masked, mut partly) = (false, 0);
+                for_every_cut(&kind, coding, &encoded, 1, &mut |length, cut, text| {
+                    assert!(!gives_away(text), "{kind}, {coding}, {length} of {} {cut}: {text}", encoded.len());
+                    masked |= length == encoded.len() && text.contains(PLACEHOLDER);
+                    partly += usize::from(cut && !text.starts_with('['));
+                });
+                assert!(masked || kind.starts_with("multipart"), "{kind}, {coding}");
+                // The end of a deflate stream may be missing.
+                assert!(partly > 0 || stack != [Deflate] || !kind.starts_with("application/json"), "{kind}");
+                // Under another coding's name it is not shown, or what is shown is masked.
+                for (wrong, _) in stacks {
+                    run(
+                        &CaptureConfig::default(),
+                        Kind::Message,
+                        &[("content-type", &kind), ("content-encoding", wrong)],
+                        &encoded,
+                    )
+                    .0
+                    .iter()
+                    .for_each(|(_, text)| assert!(!gives_away(text), "{kind}, {coding} as {wrong}: {text}"));
+                }
+            }
+        }
+    }
 }

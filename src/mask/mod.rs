@@ -351,6 +351,10 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
         }
     };
     let text = text.as_ref();
+    // Zero bytes between the letters would hide a name from the rules: text in another charset than it was read in.
+    if text.as_bytes().contains(&0) || matches!(kind, Kind::Form | Kind::Events) && is_binary(text) {
+        return body.described("binary");
+    }
     // Parts under a wrong type or none. (What is not shown anyway stays so.)
     if let (Kind::Undeclared | Kind::Text | Kind::Form | Kind::Events, Some(boundary)) =
         (&kind, multipart::boundary_of(text))
