@@ -33,7 +33,7 @@ pub(super) fn encode(stack: &[Known], data: &[u8]) -> Vec<u8> {
         }
         Known::Brotli => {
             let mut out = Vec::new();
-            let params = brotli::enc::BrotliEncoderParams { quality: 1, ..Default::default() };
+            let params = brotli::enc::BrotliEncoderParams { quality: 2, ..Default::default() };
             brotli::BrotliCompress(&mut &data[..], &mut out, &params).unwrap();
             out
         }
