@@ -283,6 +283,7 @@ fn notes_hash_the_bytes_as_they_arrived_and_only_all_of_them() {
         let text = format!("{text}{}", " ".repeat(100));
         let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert!(!run(&config, Kind::Message, &[("content-type", kind)], text.as_bytes()).0[1].1.contains("sha256"));
+        assert!(!run(&config, Kind::Message, &[("content-type", kind)], &utf16).0[1].1.contains("sha256"));
         let kind = format!("{kind}; charset=utf-16");
         let encoded = gzip(&utf16);
         let headers = [("content-type", kind.as_str()), ("content-encoding", "gzip")];

@@ -151,14 +151,14 @@ impl<'a> Body<'a> {
 
     /// With a hash, unless it is text: who knows all of that but a short secret could find the rest by trying.
     fn described_bytes(&self, reason: &str) -> Masked {
-        let text = match text_of(self) {
-            Ok(text) => !is_binary(&text),
+        // Zero bytes alone may be UTF-16 that nobody declared.
+        let control = |bytes: &[u8]| bytes.iter().any(|b| *b != 0 && is_control(*b));
+        let binary = match text_of(self) {
+            Ok(text) => control(text.as_bytes()),
             // What is declared as binary may have no control character (msgpack); other bytes may be a text's.
-            Err(_) => {
-                !self.bytes.iter().copied().any(is_control) && !matches!(kind_of(&self.essence), Kind::Other("binary"))
-            }
+            Err(_) => control(self.bytes) || matches!(kind_of(&self.essence), Kind::Other("binary")),
         };
-        if text {
+        if !binary {
             return describe(&self.essence, self.size, reason);
         }
         Masked::whole(note::hashed(&self.essence, self.arrived, self.size, reason))
