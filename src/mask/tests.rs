@@ -528,6 +528,7 @@ fn what_is_not_understood_is_described() {
         ("text/html; charset=utf-8", b"<p>", "[text/html, 3 bytes, not captured: markup]"),
         ("application/soap+xml", b"<a/>", "[application/soap+xml, 4 bytes, not captured: markup]"),
         ("text/csv", b"password\nx", "[text/csv, 10 bytes, not captured: table]"),
+        ("application/json", b"{\"a\":1,\"p\0i\0n\":2}", "[application/json, 17 bytes, not captured: binary]"),
         ("application/json", b"{\"a\":\"\xff\"}", "[application/json, 9 bytes, not captured: not utf-8]"),
         ("application/json; charset=utf-7", b"{}", "[application/json, 2 bytes, not captured: charset]"),
         ("text/plain; charset=iso-8859-5", "é".as_bytes(), "[text/plain, 2 bytes, not captured: charset]"),
