@@ -714,7 +714,7 @@ mpr_status mpr_options_get_headers_to_exclude(const mpr_options *options,
                                               size_t capacity,
                                               size_t *needed);
 
-// Whether gzip and deflate bodies are decompressed for masking; otherwise they are described. Default 1.
+// Whether encoded bodies (gzip, deflate, br, zstd) are decoded; otherwise they are described. Default 1.
 // Takes 0 or 1. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_set_decompress(mpr_options *options, int32_t value);
 

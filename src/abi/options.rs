@@ -703,7 +703,7 @@ pub unsafe extern "C" fn mpr_options_get_headers_to_exclude(
     })
 }
 
-/// Whether gzip and deflate bodies are decompressed for masking; otherwise they are described. Default 1.
+/// Whether encoded bodies (gzip, deflate, br, zstd) are decoded; otherwise they are described. Default 1.
 /// Takes 0 or 1. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub extern "C" fn mpr_options_set_decompress(options: *mut mpr_options, value: i32) -> mpr_status {

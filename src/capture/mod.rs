@@ -16,6 +16,9 @@ use crate::mask::{self, Masked, Rules, PLACEHOLDER};
 pub use headers::{parse_headers, HeaderError};
 pub use stream::Stream;
 
+/// More headers than this are left out.
+const MAX_HEADERS: usize = 1000;
+
 /// How much of a body is kept, in bytes of masked text, unless the user says otherwise. The platform drops a span of more
 /// than 1,000,000 bytes as a whole; a request's span carries two bodies, two sets of headers and other attributes.
 pub const DEFAULT_MAX_PAYLOAD_BYTES: usize = 400_000;
@@ -120,7 +123,7 @@ pub struct CaptureConfig {
     pub headers_to_include: Vec<String>,
     /// Never these headers (any case), also when included.
     pub headers_to_exclude: Vec<String>,
-    /// Decode gzip and deflate; otherwise such bodies are described.
+    /// Undo content encodings (gzip, deflate, br, zstd, stacked); otherwise such bodies are described.
     pub decompress: bool,
     /// What is masked; holds `mask_body` and `mask_headers`.
     pub rules: Rules,
@@ -190,21 +193,22 @@ pub fn capture<N: AsRef<str>, V: AsRef<str>>(
     emit: &mut dyn FnMut(&str, &str),
 ) -> CaptureOutcome {
     let kept = body.get(..config.keep_limit()).unwrap_or(body);
-    capture_kept(config, kind, headers, kept, body.len() as u64, emit)
+    capture_kept(config, kind, headers, false, kept, body.len() as u64, emit)
 }
 
-/// As [`capture`], for the kept beginning of a body of `size` bytes.
+/// As [`capture`], for the kept beginning of a body of `size` bytes. `more_headers`: some were left out before.
 fn capture_kept<N: AsRef<str>, V: AsRef<str>>(
     config: &CaptureConfig,
     kind: Kind,
     headers: &[(N, V)],
+    more_headers: bool,
     kept: &[u8],
     size: u64,
     emit: &mut dyn FnMut(&str, &str),
 ) -> CaptureOutcome {
     let mut outcome = CaptureOutcome::default();
     if config.capture_headers {
-        headers::emit(config, kind, headers, &mut outcome, emit);
+        headers::emit(config, kind, headers, more_headers, &mut outcome, emit);
     }
     if config.capture_body && size > 0 {
         emit_body(config, kind, headers, kept, size, &mut outcome, emit);
@@ -255,22 +259,20 @@ fn mask_body(
     let cut = (kept.len() as u64) < size;
     let custom = config.custom.as_deref();
     let plain = |bytes: &[u8], cut: bool| {
-        let body = if cut {
-            mask::Body::beginning(content_type, bytes, size)
-        } else {
-            mask::Body::new(content_type, bytes).with_size(size)
-        };
-        (mask::mask_content(&config.rules, custom, &body), cut)
+        let body =
+            if cut { mask::Body::beginning(content_type, bytes, size) } else { mask::Body::new(content_type, bytes) };
+        (mask::mask_content(&config.rules, custom, &body.arrived_as(kept, size)), cut)
     };
-    let described = |reason: &str| (mask::describe(content_type.unwrap_or(""), size, reason), cut);
+    let described = |reason: &str| (mask::describe_bytes(content_type.unwrap_or(""), kept, size, reason), cut);
     match decode::coding(coding) {
         decode::Coding::Identity => plain(kept, cut),
-        decode::Coding::Unknown => described("content encoding"),
-        decode::Coding::Known(_) if !config.decompress => described("content encoding"),
-        decode::Coding::Known(coding) => match decode::decode(coding, kept, cut, config.keep_limit()) {
-            Ok(decoded) => plain(&decoded.bytes, decoded.cut),
-            Err(reason) => described(reason),
-        },
+        decode::Coding::Known(stack) if config.decompress => {
+            match decode::decode(&stack, kept, cut, config.keep_limit()) {
+                Ok(decoded) => plain(&decoded.bytes, decoded.cut),
+                Err(reason) => described(reason),
+            }
+        }
+        decode::Coding::Known(_) | decode::Coding::Unknown => described("content encoding"),
     }
 }
 

@@ -1,10 +1,8 @@
 //! Payloads that arrive in pieces.
 
-use super::{capture_kept, CaptureConfig, CaptureOutcome, HeaderError, Kind};
+use super::{capture_kept, CaptureConfig, CaptureOutcome, HeaderError, Kind, MAX_HEADERS};
 
-/// More headers than this are counted as left out.
-const MAX_HEADERS: usize = 1000;
-/// And more bytes of them.
+/// More bytes of headers than this are left out.
 const MAX_HEADER_BYTES: usize = 256 * 1024;
 
 /// One payload in the making. Holds at most [`CaptureConfig::keep_limit`] bytes of the body, whatever arrives; what lies beyond
@@ -16,6 +14,7 @@ pub struct Stream {
     keeps_body: bool,
     headers: Vec<(String, String)>,
     header_bytes: usize,
+    more_headers: bool,
     body: Vec<u8>,
     size: u64,
 }
@@ -29,6 +28,7 @@ impl Stream {
             keeps_body: config.capture_body,
             headers: Vec::new(),
             header_bytes: 0,
+            more_headers: false,
             body: Vec::new(),
             size: 0,
         }
@@ -51,6 +51,7 @@ impl Stream {
         }
         self.header_bytes = self.header_bytes.saturating_add(name.len() + value.len());
         if self.headers.len() >= MAX_HEADERS || self.header_bytes > MAX_HEADER_BYTES {
+            self.more_headers = true;
             return Err(HeaderError { line, reason: "too many headers" });
         }
         self.headers.push((
@@ -81,6 +82,6 @@ impl Stream {
 
     /// The payload is complete: `emit` gets its attributes.
     pub fn end(self, config: &CaptureConfig, emit: &mut dyn FnMut(&str, &str)) -> CaptureOutcome {
-        capture_kept(config, self.kind, &self.headers, &self.body, self.size, emit)
+        capture_kept(config, self.kind, &self.headers, self.more_headers, &self.body, self.size, emit)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use super::decode::Known;
 use super::*;
 
 type Attributes = Vec<(String, String)>;
@@ -17,10 +18,31 @@ fn attributes(list: &[(&str, &str)]) -> Attributes {
     list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
 }
 
+/// Applies codings, the first first.
+pub(super) fn encode(stack: &[Known], data: &[u8]) -> Vec<u8> {
+    stack.iter().fold(data.to_vec(), |data, known| match known {
+        Known::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(&data).unwrap();
+            encoder.finish().unwrap()
+        }
+        Known::Deflate => {
+            let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(&data).unwrap();
+            encoder.finish().unwrap()
+        }
+        Known::Brotli => {
+            let mut out = Vec::new();
+            let params = brotli::enc::BrotliEncoderParams { quality: 2, ..Default::default() };
+            brotli::BrotliCompress(&mut &data[..], &mut out, &params).unwrap();
+            out
+        }
+        Known::Zstd => ruzstd::encoding::compress_to_vec(&data[..], ruzstd::encoding::CompressionLevel::Fastest),
+    })
+}
+
 fn gzip(data: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(data).unwrap();
-    encoder.finish().unwrap()
+    encode(&[Known::Gzip], data)
 }
 
 const JSON: (&str, &str) = ("Content-Type", "application/json; charset=utf-8");
@@ -109,6 +131,29 @@ fn headers_are_bounded() {
 }
 
 #[test]
+fn headers_are_bounded_in_number() {
+    let config = CaptureConfig::default();
+    let mut many: Vec<(String, &str)> = (0..200_000).map(|i| (format!("{i}"), "")).collect();
+    many.push(("content-type".to_owned(), "application/json"));
+    let (mut list, began) = (Vec::new(), std::time::Instant::now());
+    let outcome = capture(&config, Kind::HttpRequest, &many, b"{", &mut |k, v| list.push((k.to_owned(), v.to_owned())));
+    // A quadratic search takes minutes.
+    assert!(began.elapsed().as_secs() < 5);
+    let shown: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&list[0].1).unwrap();
+    assert_eq!((shown.len(), outcome.truncated), (MAX_HEADERS, 1));
+    assert_eq!(list[1], ("multiplayer.http.request.headers.truncated".to_owned(), "true".to_owned()));
+    // What tells of the body counts wherever it stands.
+    assert!(list[2].1.contains("application/json"), "{}", list[2].1);
+    let (list, outcome) = run(&config, Kind::HttpRequest, &vec![("a", "b"); MAX_HEADERS], b"");
+    assert_eq!((list.len(), outcome.truncated), (1, 0));
+    let mut stream = Stream::begin(&config, Kind::HttpRequest);
+    let refused = (0..=MAX_HEADERS).filter(|_| stream.header(b"a", b"b").is_err()).count();
+    let mut list = Vec::new();
+    assert_eq!(stream.end(&config, &mut |k, v| list.push((k.to_owned(), v.to_owned()))).truncated, 1);
+    assert_eq!((refused, list.len()), (1, 2));
+}
+
+#[test]
 fn switches_are_heeded() {
     let config = CaptureConfig { capture_body: false, ..CaptureConfig::default() };
     assert_eq!(run(&config, Kind::HttpRequest, &[JSON], b"{}").0.len(), 1);
@@ -178,13 +223,78 @@ fn encoded_bodies_are_decoded_or_described() {
     let off = CaptureConfig { decompress: false, ..CaptureConfig::default() };
     let note = |reason: &str, size: usize| format!("[application/json, {size} bytes, not captured: {reason}]");
     assert_eq!(shown(&off, &[JSON, gzipped], &body), note("content encoding", body.len()));
-    assert_eq!(shown(&config, &[JSON, ("Content-Encoding", "br")], b"abc"), note("content encoding", 3));
-    assert_eq!(shown(&config, &[JSON, gzipped, gzipped], &body), note("content encoding", body.len()));
+    let stack = [Known::Zstd, Known::Gzip, Known::Brotli];
+    let stacked = encode(&stack, br#"{"password":"s3cr3t","a":1}"#);
+    let named = [JSON, ("Content-Encoding", "zstd, gzip"), ("content-encoding", "br")];
+    assert_eq!(shown(&config, &named, &stacked), r#"{"password":"***MASKED***","a":1}"#);
+    let other = ("Content-Encoding", "compress");
+    assert_eq!(shown(&config, &[JSON, other], b"abc"), note("content encoding", 3));
+    assert_eq!(shown(&config, &[JSON, gzipped, gzipped], &body), note("encoded data broken", body.len()));
     assert_eq!(shown(&config, &[JSON, gzipped], b"plain"), note("encoded data broken", 5));
     let bomb = gzip(&vec![b' '; 3_000_000]);
-    assert_eq!(shown(&config, &[JSON, gzipped], &bomb), note("compression ratio", bomb.len()));
+    let hashed =
+        |reason: &str, body: &[u8]| mask::describe_bytes("application/json", body, body.len() as u64, reason).text;
+    assert!(hashed("compression ratio", &bomb).contains("sha256"));
+    assert_eq!(shown(&config, &[JSON, gzipped], &bomb), hashed("compression ratio", &bomb));
+    assert_eq!(shown(&off, &[JSON, gzipped], &bomb), hashed("content encoding", &bomb));
+    // Text that is only called encoded is no binary content.
+    let text = "pin=1234 ".repeat(20);
+    assert_eq!(shown(&config, &[JSON, other], text.as_bytes()), note("content encoding", text.len()));
     // Compressed and not said so: binary.
     assert_eq!(shown(&config, &[], &body), format!("[unknown type, {} bytes, not captured: binary]", body.len()));
+}
+
+#[test]
+fn notes_hash_the_bytes_as_they_arrived_and_only_all_of_them() {
+    let config = CaptureConfig { max_payload_bytes: 0, ..CaptureConfig::default() };
+    let shown = |config: &CaptureConfig, headers: &[(&str, &str)], body: &[u8]| {
+        let (list, outcome) = run(config, Kind::HttpResponse, headers, body);
+        assert_eq!(outcome.masked_whole, 1);
+        list.into_iter().find(|(k, _)| k.ends_with(".body")).unwrap().1
+    };
+    let image: Vec<u8> = (0..=255).cycle().take(config.keep_limit()).collect();
+    let config = CaptureConfig { max_payload_bytes: 200, ..config };
+    let png = ("content-type", "image/png");
+    let size = image.len();
+    let hash = |bytes: &[u8]| {
+        let note = mask::describe_bytes("image/png", bytes, bytes.len() as u64, "binary").text;
+        note.split_once("sha256 ").unwrap().1.get(..16).unwrap().to_owned()
+    };
+    assert_eq!(
+        shown(&config, &[png], &image),
+        format!("[image/png, {size} bytes, sha256 {}, not captured: binary]", hash(&image))
+    );
+    let encoded = gzip(&image);
+    assert_eq!(
+        shown(&config, &[png, ("content-encoding", "gzip")], &encoded),
+        format!("[image/png, {} bytes, sha256 {}, not captured: binary]", encoded.len(), hash(&encoded))
+    );
+    let long: Vec<u8> = image.iter().copied().cycle().take(config.keep_limit() + 1).collect();
+    assert_eq!(shown(&config, &[png], &long), format!("[image/png, {} bytes, not captured: binary]", long.len()));
+    // No type, half a text, a text of no known kind.
+    assert!(shown(&config, &[], &image).contains("sha256"));
+    assert!(shown(&config, &[("content-type", "application/json")], &image).contains("sha256"));
+    for (kind, text) in [
+        ("application/json", "[\"pin\" 1234]"),
+        ("application/octet-stream", "pin=1234"),
+        ("text/yaml", "pin: 1234"),
+        ("text/xml", "<pin>1234</pin>"),
+    ] {
+        let text = format!("{text}{}", " ".repeat(100));
+        let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert!(!run(&config, Kind::Message, &[("content-type", kind)], text.as_bytes()).0[1].1.contains("sha256"));
+        assert!(!run(&config, Kind::Message, &[("content-type", kind)], &utf16).0[1].1.contains("sha256"));
+        let kind = format!("{kind}; charset=utf-16");
+        let encoded = gzip(&utf16);
+        let headers = [("content-type", kind.as_str()), ("content-encoding", "gzip")];
+        let (list, _) = run(&config, Kind::Message, &headers, &encoded);
+        assert!(list[1].1.contains("not captured") && !list[1].1.contains("sha256"), "{list:?}");
+    }
+    let latin = [&b"pin=1234 \xE9"[..], &[b' '; 100]].concat();
+    assert!(!shown(&config, &[("content-type", "text/plain")], &latin).contains("sha256"));
+    // Strings only, and no control character.
+    let msgpack = [&b"\x81\xA3key\xD9\x50"[..], &[b'x'; 80]].concat();
+    assert!(shown(&config, &[("content-type", "application/msgpack")], &msgpack).contains("sha256"));
 }
 
 #[test]
@@ -258,4 +368,133 @@ fn a_stream_refuses_bad_headers_without_repeating_them() {
     }
     let refused = (0..2000).filter(|_| stream.header(b"a", b"b").is_err()).count();
     assert!(refused >= 999);
+}
+
+/// The beginning of every planted secret; nothing else in the bodies looks like it.
+const PLANTED: &str = "Zq9";
+
+/// Is the secret in the text: as it is, spread by zero bytes, or as what another charset makes of its bytes?
+fn gives_away(text: &str) -> bool {
+    let bytes =
+        |order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).filter(|b| *b != 0).collect::<Vec<u8>>();
+    let found = |bytes: &[u8]| bytes.windows(PLANTED.len()).any(|w| w == PLANTED.as_bytes());
+    found(text.as_bytes()) || found(&bytes(u16::to_le_bytes)) || found(&bytes(u16::to_be_bytes))
+}
+
+/// Bodies of every format with a secret under a sensitive name.
+const BODIES: [(&str, &str); 8] = [
+    ("application/json", r#"{"id":7,"naïve":"é","password":"Zq9secret","next":[1,"z"]}"#),
+    (
+        "application/json",
+        r#"{"headers":[{"name":"Authorization","value":"Zq9secret"}],"s":"{\"token\":\"Zq9secret\"}"}"#,
+    ),
+    ("application/x-ndjson", "{\"a\":1}\n{\"api_key\":\"Zq9secret\"}\n"),
+    ("application/x-www-form-urlencoded", "a=1&user%5Bpassword%5D=Zq9secret&b=2"),
+    ("text/plain", "line é\npassword: Zq9secret\nAuthorization: Bearer Zq9secret\nend"),
+    ("text/event-stream", "data: {\"token\":\"Zq9secret\"}\n\ndata: x\n\n"),
+    (
+        "multipart/form-data; boundary=b1",
+        "--b1\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nZq9secret\r\n--b1--\r\n",
+    ),
+    ("", r#"{"password":"Zq9secret","b":"é"}"#),
+];
+
+type Encode = fn(&str) -> Vec<u8>;
+
+/// Charsets as they are declared, and what they make of a text.
+const CHARSETS: [(&str, Encode); 8] = [
+    ("utf-8", |t| t.as_bytes().to_vec()),
+    ("utf-16le", |t| t.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+    ("utf-16be", |t| t.encode_utf16().flat_map(u16::to_be_bytes).collect()),
+    ("utf-16", |t| format!("\u{FEFF}{t}").encode_utf16().flat_map(u16::to_be_bytes).collect()),
+    ("utf-32", |t| t.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect()),
+    ("utf-32be", |t| t.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect()),
+    ("iso-8859-1", |t| t.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect()),
+    ("utf-7", |t| t.replace("Zq9", "+AFoAcQA5-").replace('"', "+ACI-").into_bytes()),
+];
+
+/// Every attribute of every beginning of a body (or of one in `step`), told as cut and as whole.
+fn for_every_cut(kind: &str, coding: &str, encoded: &[u8], step: usize, check: &mut dyn FnMut(usize, bool, &str)) {
+    let config = CaptureConfig::default();
+    let headers = [("Content-Type", kind), ("Content-Encoding", coding)];
+    for length in (0..encoded.len()).step_by(step).chain([encoded.len()]) {
+        for size in [length, encoded.len()] {
+            let kept = &encoded[..length];
+            capture_kept(&config, Kind::HttpRequest, &headers, false, kept, size as u64, &mut |key, text| {
+                if !key.contains("headers") {
+                    check(length, length < size, text);
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn no_charset_gives_a_secret_away_at_any_cut() {
+    let mut shown = 0;
+    for (kind, body) in BODIES {
+        for (charset, encode) in CHARSETS {
+            let encoded = encode(body);
+            for declared in
+                ["", "utf-8", "utf-16", "utf-16le", "utf-16be", "utf-32", "utf-32be", "latin1", "utf-7", "koi8-r"]
+            {
+                let kind = format!("{kind}; charset={declared}");
+                // A wrong name goes wrong at the beginning, mostly; the step meets all places in a character.
+                let step = if declared == charset || declared.is_empty() { 1 } else { 7 };
+                for_every_cut(&kind, "", &encoded, step, &mut |length, cut, text| {
+                    assert!(!gives_away(text), "{kind} in {charset}, {length} of {} {cut}: {text}", encoded.len());
+                    shown += usize::from(length == encoded.len() && text.contains(PLACEHOLDER));
+                });
+            }
+        }
+    }
+    // And most that is declared rightly is shown.
+    assert!(shown > 100, "{shown}");
+}
+
+#[test]
+fn no_coding_gives_a_secret_away_at_any_cut() {
+    use Known::{Brotli, Deflate, Gzip, Zstd};
+    let stacks: [(&str, &[Known]); 8] = [
+        ("gzip", &[Gzip]),
+        ("deflate", &[Deflate]),
+        ("br", &[Brotli]),
+        ("zstd", &[Zstd]),
+        ("gzip, br", &[Gzip, Brotli]),
+        ("zstd, gzip", &[Zstd, Gzip]),
+        ("br, zstd", &[Brotli, Zstd]),
+        ("deflate, gzip, zstd, br", &[Deflate, Gzip, Zstd, Brotli]),
+    ];
+    for (coding, stack) in stacks {
+        for (index, (kind, body)) in BODIES.into_iter().enumerate() {
+            // The charsets meet every coding, not also every format.
+            for (charset, make) in
+                [CHARSETS[0], CHARSETS[1], CHARSETS[6]].into_iter().take(if index < 2 { 3 } else { 1 })
+            {
+                let kind = format!("{kind}; charset={charset}");
+                let encoded = encode(stack, &make(body));
+                let (mut masked, mut partly) = (false, 0);
+                for_every_cut(&kind, coding, &encoded, 1, &mut |length, cut, text| {
+                    assert!(!gives_away(text), "{kind}, {coding}, {length} of {} {cut}: {text}", encoded.len());
+                    masked |= length == encoded.len() && text.contains(PLACEHOLDER);
+                    partly += usize::from(cut && !text.starts_with('['));
+                });
+                assert!(masked || kind.starts_with("multipart"), "{kind}, {coding}");
+                // The end of a deflate stream may be missing.
+                assert!(partly > 0 || stack != [Deflate] || !kind.starts_with("application/json"), "{kind}");
+                // Under another coding's name it is not shown, or what is shown is masked.
+                for (wrong, _) in stacks {
+                    run(
+                        &CaptureConfig::default(),
+                        Kind::Message,
+                        &[("content-type", &kind), ("content-encoding", wrong)],
+                        &encoded,
+                    )
+                    .0
+                    .iter()
+                    .for_each(|(_, text)| assert!(!gives_away(text), "{kind}, {coding} as {wrong}: {text}"));
+                }
+            }
+        }
+    }
 }

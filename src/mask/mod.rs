@@ -6,6 +6,7 @@
 //!
 //! docs/masking.md lists what is masked and how names match.
 
+mod charset;
 mod events;
 mod form;
 mod header;
@@ -124,6 +125,7 @@ pub struct Body<'a> {
     content_type: Option<&'a str>,
     essence: String,
     bytes: &'a [u8],
+    arrived: &'a [u8],
     size: u64,
     cut: bool,
 }
@@ -131,7 +133,8 @@ pub struct Body<'a> {
 impl<'a> Body<'a> {
     /// A whole body.
     pub fn new(content_type: Option<&'a str>, bytes: &'a [u8]) -> Self {
-        Body { content_type, essence: essence(content_type.unwrap_or("")), bytes, size: bytes.len() as u64, cut: false }
+        let essence = essence(content_type.unwrap_or(""));
+        Body { content_type, essence, bytes, arrived: bytes, size: bytes.len() as u64, cut: false }
     }
 
     /// The beginning of a body that is `size` bytes long: masked up to the cut.
@@ -139,9 +142,11 @@ impl<'a> Body<'a> {
         Body { cut: true, size, ..Body::new(content_type, bytes) }
     }
 
-    /// The size that notes tell, when it is not the length of the bytes (a decoded body).
+    /// What notes tell the size and hash of, when the bytes are not as they arrived (a decoded body): what was kept of
+    /// `size` bytes.
     #[must_use]
-    pub fn with_size(mut self, size: u64) -> Self {
+    pub fn arrived_as(mut self, kept: &'a [u8], size: u64) -> Self {
+        self.arrived = kept;
         self.size = size;
         self
     }
@@ -152,7 +157,25 @@ impl<'a> Body<'a> {
     }
 
     fn described(&self, reason: &str) -> Masked {
+        if matches!(reason, "binary" | "unknown type" | "not utf-8") {
+            return self.described_bytes(reason);
+        }
         describe(&self.essence, self.size, reason)
+    }
+
+    /// With a hash, unless it is text: who knows all of that but a short secret could find the rest by trying.
+    fn described_bytes(&self, reason: &str) -> Masked {
+        // Zero bytes alone may be UTF-16 that nobody declared.
+        let control = |bytes: &[u8]| bytes.iter().any(|b| *b != 0 && is_control(*b));
+        let binary = match text_of(self) {
+            Ok(text) => control(text.as_bytes()),
+            // What is declared as binary may have no control character (msgpack); other bytes may be a text's.
+            Err(_) => control(self.bytes) || matches!(kind_of(&self.essence), Kind::Other("binary")),
+        };
+        if !binary {
+            return describe(&self.essence, self.size, reason);
+        }
+        Masked::whole(note::hashed(&self.essence, self.arrived, self.size, reason))
     }
 }
 
@@ -173,12 +196,22 @@ impl Masked {
     fn text(text: String) -> Self {
         Masked { text, ..Masked::default() }
     }
+
+    fn whole(note: String) -> Self {
+        Masked { text: note, whole: true, ..Masked::default() }
+    }
 }
 
 /// The note that stands for content which is not shown:
 /// `[application/octet-stream, 1234 bytes, not captured: binary]`.
 pub fn describe(content_type: &str, size: u64, reason: &str) -> Masked {
-    Masked { text: note::whole(&essence(content_type), size, reason), whole: true, ..Masked::default() }
+    Masked::whole(note::whole(&essence(content_type), size, reason))
+}
+
+/// As [`describe`], for content that is likely binary and of which all bytes may be at hand: then the note tells a hash,
+/// `[application/octet-stream, 1234 bytes, sha256 0123456789abcdef, not captured: binary]`.
+pub fn describe_bytes(content_type: &str, bytes: &[u8], size: u64, reason: &str) -> Masked {
+    Body::new(Some(content_type), bytes).arrived_as(bytes, size).described_bytes(reason)
 }
 
 /// Masks a whole body of this content type (`None`: it is guessed from the content).
@@ -194,7 +227,7 @@ pub fn mask_content(rules: &Rules, custom: Option<&Custom>, body: &Body<'_>) -> 
     }
     if !rules.mask_body {
         return match text_of(body) {
-            Ok(text) if !is_binary(text) => Masked::text(text.to_owned()),
+            Ok(text) if !is_binary(&text) => Masked::text(text.into_owned()),
             _ => body.described("binary"),
         };
     }
@@ -331,11 +364,17 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
             })
         }
     };
+    let text = text.as_ref();
+    // Zero bytes between the letters would hide a name from the rules: text in another charset than it was read in.
+    if text.as_bytes().contains(&0) || matches!(kind, Kind::Form | Kind::Events) && is_binary(text) {
+        return body.described("binary");
+    }
     // Parts under a wrong type or none. (What is not shown anyway stays so.)
     if let (Kind::Undeclared | Kind::Text | Kind::Form | Kind::Events, Some(boundary)) =
         (&kind, multipart::boundary_of(text))
     {
-        return multipart::mask(rules, boundary, body).unwrap_or_else(|| body.described("malformed"));
+        let converted = Body { bytes: text.as_bytes(), ..body.clone() };
+        return multipart::mask(rules, boundary, &converted).unwrap_or_else(|| body.described("malformed"));
     }
     match kind {
         Kind::Json => kept(body, json::mask(rules, text, body.cut, 0)),
@@ -396,32 +435,18 @@ fn kept(body: &Body<'_>, rewritten: Rewritten) -> Masked {
 }
 
 /// The body as text, without a byte order mark; of a cut body what is whole. The error is the reason for the note.
-fn text_of<'a>(body: &Body<'a>) -> Result<&'a str, &'static str> {
-    let text = match std::str::from_utf8(body.bytes) {
-        Ok(text) => text,
-        Err(e) if body.cut && e.error_len().is_none() => {
-            let valid = body.bytes.get(..e.valid_up_to()).unwrap_or(&[]);
-            std::str::from_utf8(valid).map_err(|_| "not utf-8")?
-        }
-        Err(_) => return Err("not utf-8"),
-    };
-    let charset =
-        body.content_type.and_then(|t| multipart::parameter(t, "charset")).unwrap_or_default().to_ascii_lowercase();
-    let readable = match charset.as_str() {
-        "" | "utf-8" | "utf8" | "us-ascii" | "ascii" => true,
-        // In these, the bytes below 128 mean what they mean in UTF-8.
-        c if c.starts_with("iso-8859-") || c.starts_with("windows-125") || c == "latin1" => text.is_ascii(),
-        _ => false,
-    };
-    if !readable {
-        return Err("charset");
-    }
-    Ok(text.strip_prefix('\u{FEFF}').unwrap_or(text))
+fn text_of<'a>(body: &Body<'a>) -> Result<Cow<'a, str>, &'static str> {
+    let declared = body.content_type.and_then(|t| multipart::parameter(t, "charset"));
+    charset::text(body.bytes, declared.as_deref(), matches!(kind_of(&body.essence), Kind::Json), body.cut)
 }
 
 /// Control characters that no text has.
 fn is_binary(text: &str) -> bool {
-    text.bytes().any(|b| b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B | 0x1E) || b == 0x7F)
+    text.bytes().any(is_control)
+}
+
+fn is_control(byte: u8) -> bool {
+    byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B | 0x1E) || byte == 0x7F
 }
 
 /// `Text/HTML; charset=x` → `text/html`.

@@ -172,7 +172,12 @@ fn part_text(
         *fields += 1;
         Masked::text(PLACEHOLDER.to_owned())
     } else if file.is_some() {
-        describe(if essence.is_empty() { "application/octet-stream" } else { &essence }, size, "file")
+        super::describe_bytes(
+            if essence.is_empty() { "application/octet-stream" } else { &essence },
+            content,
+            size,
+            "file",
+        )
     } else if !encoding.is_empty() && !matches!(encoding.to_ascii_lowercase().as_str(), "7bit" | "8bit" | "binary") {
         describe(&essence, size, "transfer encoding")
     } else if essence.starts_with("multipart/") {

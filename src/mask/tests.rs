@@ -544,16 +544,19 @@ fn what_is_not_understood_is_described() {
         ("text/html; charset=utf-8", b"<p>", "[text/html, 3 bytes, not captured: markup]"),
         ("application/soap+xml", b"<a/>", "[application/soap+xml, 4 bytes, not captured: markup]"),
         ("text/csv", b"password\nx", "[text/csv, 10 bytes, not captured: table]"),
+        ("application/json", b"{\"a\":1,\"p\0i\0n\":2}", "[application/json, 17 bytes, not captured: binary]"),
         ("application/json", b"{\"a\":\"\xff\"}", "[application/json, 9 bytes, not captured: not utf-8]"),
-        ("application/json; charset=utf-16", b"{\0}\0", "[application/json, 4 bytes, not captured: charset]"),
-        ("text/plain; charset=iso-8859-1", "é".as_bytes(), "[text/plain, 2 bytes, not captured: charset]"),
+        ("application/json; charset=utf-7", b"{}", "[application/json, 2 bytes, not captured: charset]"),
+        ("text/plain; charset=iso-8859-5", "é".as_bytes(), "[text/plain, 2 bytes, not captured: charset]"),
         ("evil type\n", b"abc", "[unknown type, 3 bytes, not captured: unknown type]"),
     ] {
         let out = mask_body(&rules, Some(kind), bytes);
         assert_eq!((out.text.as_str(), out.whole), (note, true));
     }
     assert_eq!(body("application/grpc", r#"{"pin":1}"#), r#"{"pin":"***MASKED***"}"#);
-    assert_eq!(body("text/plain; charset=iso-8859-1", "pin=1 x"), "pin=***MASKED*** x");
+    assert_eq!(body("text/plain; charset=iso-8859-5", "pin=1 x"), "pin=***MASKED*** x");
+    let latin = mask_body(&Rules::default(), Some("text/plain; charset=latin1"), b"pin=1 caf\xE9");
+    assert_eq!(latin.text, "pin=***MASKED*** café");
     assert_eq!(mask_body(&rules, Some("application/json"), b""), Masked::default());
 }
 
