@@ -10,6 +10,7 @@ mod events;
 mod form;
 mod header;
 mod json;
+mod markup;
 mod multipart;
 mod names;
 mod note;
@@ -22,6 +23,7 @@ use std::borrow::Cow;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use json::Rewritten;
+use markup::Dialect;
 use names::{NameSet, Place};
 
 /// What stands in place of a masked value. In JSON it is a string, whatever type the value had.
@@ -244,8 +246,7 @@ enum Kind {
     Multipart,
     Text,
     Events,
-    /// XML and HTML: not understood yet.
-    Markup,
+    Markup(Dialect),
     /// Understood as JSON or not at all, for this reason.
     Other(&'static str),
 }
@@ -258,7 +259,7 @@ fn kind_of(essence: &str) -> Kind {
         return Kind::Json;
     }
     if essence.ends_with("+xml") {
-        return Kind::Markup;
+        return Kind::Markup(Dialect::Xml);
     }
     match essence {
         "application/json"
@@ -274,7 +275,8 @@ fn kind_of(essence: &str) -> Kind {
         | "text/x-json" => Kind::Json,
         "application/x-www-form-urlencoded" => Kind::Form,
         "text/event-stream" => Kind::Events,
-        "text/html" | "text/xml" | "application/xml" | "application/xhtml" => Kind::Markup,
+        "text/html" | "application/xhtml" => Kind::Markup(Dialect::Html),
+        "text/xml" | "application/xml" => Kind::Markup(Dialect::Xml),
         // A column's or a block's name stands far from its values.
         "text/csv" | "text/tab-separated-values" => Kind::Other("table"),
         "text/yaml" | "text/x-yaml" | "text/vnd.yaml" | "text/toml" => Kind::Other("unknown type"),
@@ -318,7 +320,7 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
         }
     };
     // Parts under a wrong type or none. (What is not shown anyway stays so.)
-    if let (Kind::Undeclared | Kind::Text | Kind::Form | Kind::Events, Some(boundary)) =
+    if let (Kind::Undeclared | Kind::Text | Kind::Form | Kind::Events | Kind::Markup(_), Some(boundary)) =
         (&kind, multipart::boundary_of(text))
     {
         return multipart::mask(rules, boundary, body).unwrap_or_else(|| body.described("malformed"));
@@ -330,7 +332,9 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
         Kind::Form => kept(body, form::mask(rules, text, body.cut)),
         Kind::Events => kept(body, events::mask(rules, text, body.cut)),
         Kind::Text | Kind::Undeclared => free_text(rules, body, text),
-        Kind::Markup => body.described("markup"),
+        // A page without a tag is none.
+        Kind::Markup(Dialect::Html) if !markup::has_tag(text) => free_text(rules, body, text),
+        Kind::Markup(dialect) => kept(body, markup::mask(rules, text, body.cut, dialect)),
         Kind::Multipart => body.described("malformed"),
         Kind::Other(reason) => {
             // Mislabelled JSON is common, and can be told for certain when it is whole.
@@ -350,14 +354,11 @@ fn free_text(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
     if is_binary(text) {
         return body.described("binary");
     }
-    let trimmed = text.trim_start();
     if json::looks_like(text) {
         return kept(body, json::mask(rules, text, body.cut, 0));
     }
-    let mut lead = trimmed.chars();
-    if lead.next() == Some('<') && lead.next().is_some_and(|c| c.is_alphabetic() || matches!(c, '!' | '?' | '/' | '_'))
-    {
-        return body.described("markup");
+    if markup::looks_like(text) {
+        return kept(body, markup::mask(rules, text, body.cut, markup::dialect_of(text)));
     }
     if form::looks_like(text) && form::is_form(rules, text) {
         return kept(body, form::mask(rules, text, body.cut));
