@@ -1614,7 +1614,13 @@ mod tests {
             let text = |len: usize| format!("{lead}{}", piece.repeat(len / piece.len()));
             let (small, large) = (text(8_000), text(32_000));
             for dialect in [Dialect::Xml, Dialect::Html] {
-                let linear = (0..4).any(|_| cost(&large, dialect) < cost(&small, dialect) * 9);
+                // The least of many runs counts: others share the machine.
+                let (mut least, mut most) = (std::time::Duration::MAX, std::time::Duration::MAX);
+                let linear = (0..20).any(|_| {
+                    least = least.min(cost(&small, dialect));
+                    most = most.min(cost(&large, dialect));
+                    most < least * 9
+                });
                 assert!(linear, "{dialect:?} {lead}{piece}");
             }
         }

@@ -8,6 +8,7 @@
 
 mod events;
 mod form;
+mod graphql;
 mod header;
 mod json;
 mod markup;
@@ -247,6 +248,7 @@ enum Kind {
     Text,
     Events,
     Markup(Dialect),
+    Graphql,
     /// Understood as JSON or not at all, for this reason.
     Other(&'static str),
 }
@@ -280,7 +282,8 @@ fn kind_of(essence: &str) -> Kind {
         // A column's or a block's name stands far from its values.
         "text/csv" | "text/tab-separated-values" => Kind::Other("table"),
         "text/yaml" | "text/x-yaml" | "text/vnd.yaml" | "text/toml" => Kind::Other("unknown type"),
-        "application/graphql" | "application/javascript" | "application/x-javascript" => Kind::Text,
+        "application/graphql" => Kind::Graphql,
+        "application/javascript" | "application/x-javascript" => Kind::Text,
         "application/octet-stream"
         | "application/pdf"
         | "application/zip"
@@ -320,8 +323,10 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
         }
     };
     // Parts under a wrong type or none. (What is not shown anyway stays so.)
-    if let (Kind::Undeclared | Kind::Text | Kind::Form | Kind::Events | Kind::Markup(_), Some(boundary)) =
-        (&kind, multipart::boundary_of(text))
+    if let (
+        Kind::Undeclared | Kind::Text | Kind::Form | Kind::Events | Kind::Markup(_) | Kind::Graphql,
+        Some(boundary),
+    ) = (&kind, multipart::boundary_of(text))
     {
         return multipart::mask(rules, boundary, body).unwrap_or_else(|| body.described("malformed"));
     }
@@ -332,6 +337,10 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
         Kind::Form => kept(body, form::mask(rules, text, body.cut)),
         Kind::Events => kept(body, events::mask(rules, text, body.cut)),
         Kind::Text | Kind::Undeclared => free_text(rules, body, text),
+        Kind::Graphql => match graphql::mask(rules, text, body.cut) {
+            Some(rewritten) => kept(body, rewritten),
+            None => free_text(rules, body, text),
+        },
         // A page without a tag is none.
         Kind::Markup(Dialect::Html) if !markup::has_tag(text) => free_text(rules, body, text),
         Kind::Markup(dialect) => kept(body, markup::mask(rules, text, body.cut, dialect)),

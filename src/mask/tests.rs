@@ -600,7 +600,7 @@ fn planted() -> Vec<(&'static str, String)> {
     let form =
         "a=1&password=@&user%5Bapi_key%5D=@&x=%7B%22token%22%3A%22@%22%7D&pin=@&z=2;secret=@;@&u=https://h/?token=@";
     let text = "Line one\npassword: @ @ tail\nurl https://jo:@§host/p?access_token=@&b=1 end\nconfig {\"secret\": \"@ @\", 'pin': '@'}\nAuthorization: Bearer @\nx password=@, y token = @\nsecret={\"a\":\"@ }\"} end\n-----BEGIN PRIVATE KEY-----\n@\n@\n-----END PRIVATE KEY-----\nCookie: a=@; b=@\ndone";
-    let events = "event: a\ndata: {\"password\":\"@\",\"a\":1}\ndata: token=@\n\ndata: {\"x\":\ndata: \"@\"}\n";
+    let events = "event: a\ndata: {\"password\":\"@\",\"a\":1}\ndata: token=@\n\ndata: {\"token\":\ndata: \"@\"}\n";
     let parts = multipart_body().replace("s3cr3t", "@");
     [
         ("application/json", json.to_owned()),
