@@ -115,12 +115,15 @@ pub struct Body<'a> {
     bytes: &'a [u8],
     size: u64,
     cut: bool,
+    /// So many multipart bodies this one is a part of.
+    level: u8,
 }
 
 impl<'a> Body<'a> {
     /// A whole body.
     pub fn new(content_type: Option<&'a str>, bytes: &'a [u8]) -> Self {
-        Body { content_type, essence: essence(content_type.unwrap_or("")), bytes, size: bytes.len() as u64, cut: false }
+        let essence = essence(content_type.unwrap_or(""));
+        Body { content_type, essence, bytes, size: bytes.len() as u64, cut: false, level: 0 }
     }
 
     /// The beginning of a body that is `size` bytes long: masked up to the cut.
