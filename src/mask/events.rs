@@ -112,11 +112,8 @@ fn event(rules: &Rules, lines: &[Line<'_>], words: &mut Words, out: &mut String)
                 out.push_str(line.content);
                 out.push_str(line.ending);
             }
-            (name, value) => {
-                // Of other names nothing is known: the line as a whole is text.
-                let known = matches!(name, "" | "event" | "id" | "retry");
-                let (lead, text) = if known { (line.lead(), value) } else { ("", line.content) };
-                out.push_str(lead);
+            ("" | "event" | "id" | "retry", text) => {
+                out.push_str(line.lead());
                 match clean_line(rules, text) {
                     Some((clean, count)) => {
                         out.push_str(&clean);
@@ -125,6 +122,12 @@ fn event(rules: &Rules, lines: &[Line<'_>], words: &mut Words, out: &mut String)
                     None => out.push_str(text),
                 }
                 out.push_str(line.ending);
+            }
+            // No reader takes such a line: it is no event stream's.
+            _ => {
+                out.push_str(PLACEHOLDER);
+                out.push_str(line.ending);
+                fields = fields.saturating_add(1);
             }
         }
     }
@@ -179,7 +182,7 @@ mod tests {
             ("data: x\nevent: token\n\n", "data: ***MASKED***\nevent: token\n\n"),
             (
                 "id: token=x\n: pin=1\npassword: x\npin=1\n",
-                "id: token=***MASKED***\n: pin=***MASKED***\npassword: ***MASKED***\npin=***MASKED***\n",
+                "id: token=***MASKED***\n: pin=***MASKED***\n***MASKED***\n***MASKED***\n",
             ),
         ] {
             assert_eq!(events(src), out, "{src}");

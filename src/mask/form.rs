@@ -46,7 +46,10 @@ pub(super) fn looks_like(text: &str) -> bool {
 
 /// Are the names of this form names? If not, it is something else that happens to hold a `=`.
 pub(super) fn is_form(rules: &Rules, text: &str) -> bool {
-    text.split(['&', ';']).all(|pair| pair.split_once('=').is_none_or(|(name, _)| is_name(rules, name)))
+    text.trim_end().split(['&', ';']).all(|pair| match pair.split_once('=') {
+        Some((name, _)) => is_name(rules, name),
+        None => !pair.contains(['\n', '\r']),
+    })
 }
 
 /// Can this (encoded) name be shown as it is: `user[name]`, without signs of other notations or secrets?

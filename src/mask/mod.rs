@@ -16,8 +16,11 @@ mod multipart;
 mod names;
 mod note;
 mod percent;
+mod table;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_formats;
 mod text;
 
 use std::borrow::Cow;
@@ -252,6 +255,7 @@ enum Kind {
     Events,
     Markup(Dialect),
     Graphql,
+    Table,
     /// Understood as JSON or not at all, for this reason.
     Other(&'static str),
 }
@@ -282,8 +286,8 @@ fn kind_of(essence: &str) -> Kind {
         "text/event-stream" => Kind::Events,
         "text/html" | "application/xhtml" => Kind::Markup(Dialect::Html),
         "text/xml" | "application/xml" => Kind::Markup(Dialect::Xml),
-        // A column's or a block's name stands far from its values.
-        "text/csv" | "text/tab-separated-values" => Kind::Other("table"),
+        "text/csv" | "application/csv" | "text/tab-separated-values" => Kind::Table,
+        // A block's name stands far from its values.
         "text/yaml" | "text/x-yaml" | "text/vnd.yaml" | "text/toml" => Kind::Other("unknown type"),
         "application/graphql" => Kind::Graphql,
         "application/javascript" | "application/x-javascript" => Kind::Text,
@@ -326,11 +330,8 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
         }
     };
     // Parts under a wrong type or none. (What is not shown anyway stays so.)
-    if let (
-        Kind::Undeclared | Kind::Text | Kind::Form | Kind::Events | Kind::Markup(_) | Kind::Graphql,
-        Some(boundary),
-    ) = (&kind, multipart::boundary_of(text))
-    {
+    let shown = !matches!(kind, Kind::Json | Kind::Multipart | Kind::Other(_));
+    if let Some(boundary) = shown.then(|| multipart::boundary_of(text)).flatten() {
         return multipart::mask(rules, boundary, body).unwrap_or_else(|| body.described("malformed"));
     }
     match kind {
@@ -347,6 +348,11 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
         // A page without a tag is none.
         Kind::Markup(Dialect::Html) if !markup::has_tag(text) => free_text(rules, body, text),
         Kind::Markup(dialect) => kept(body, markup::mask(rules, text, body.cut, dialect)),
+        Kind::Table if json::looks_like(text) => kept(body, json::mask(rules, text, body.cut, 0)),
+        Kind::Table => {
+            let tabs = body.essence.contains("tab");
+            table::mask(rules, text, body.cut, tabs).map_or_else(|| body.described("table"), |t| kept(body, t))
+        }
         Kind::Multipart => body.described("malformed"),
         Kind::Other(reason) => {
             // Mislabelled JSON is common, and can be told for certain when it is whole.
@@ -372,8 +378,18 @@ fn free_text(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
     if markup::looks_like(text) {
         return kept(body, markup::mask(rules, text, body.cut, markup::dialect_of(text)));
     }
+    if !text.trim_start().starts_with('{') || graphql::looks_like(text) {
+        if let Some(rewritten) = graphql::mask(rules, text, body.cut) {
+            return kept(body, rewritten);
+        }
+    }
     if form::looks_like(text) && form::is_form(rules, text) {
         return kept(body, form::mask(rules, text, body.cut));
+    }
+    if table::looks_like(rules, text) {
+        if let Some(rewritten) = table::mask(rules, text, body.cut, false) {
+            return kept(body, rewritten);
+        }
     }
     let kept_text = if body.cut { text::without_last_token(text) } else { text };
     let (clean, fields) = json::clean_string(rules, kept_text, 0).unwrap_or_else(|| (kept_text.to_owned(), 0));

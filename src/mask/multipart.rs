@@ -70,9 +70,9 @@ pub(super) fn mask(rules: &Rules, boundary: &str, body: &Body<'_>) -> Option<Mas
 /// The boundary of text that begins with a delimiter line and has a part's header after it.
 pub(super) fn boundary_of(text: &str) -> Option<&str> {
     let (first, rest) = text.trim_start().strip_prefix("--")?.split_once('\n')?;
-    let header = b"content-disposition:";
     let found = rest.lines().any(|line| {
-        line.trim_start().as_bytes().get(..header.len()).is_some_and(|name| name.eq_ignore_ascii_case(header))
+        let name = line.trim_start().split_once(':').map_or("", |(name, _)| name);
+        ["content-disposition", "content-type", "content-id"].iter().any(|h| name.eq_ignore_ascii_case(h))
     });
     found.then(|| first.trim_end())
 }

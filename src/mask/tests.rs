@@ -526,7 +526,7 @@ fn what_is_not_understood_is_described() {
         ("application/cbor", b"\xa1", "[application/cbor, 1 bytes, not captured: binary]"),
         ("application/foo", b"abc", "[application/foo, 3 bytes, not captured: unknown type]"),
         ("application/soap+xml", b"<a", "[application/soap+xml, 2 bytes, not captured: malformed]"),
-        ("text/csv", b"password\nx", "[text/csv, 10 bytes, not captured: table]"),
+        ("text/csv", b"1,2\nx", "[text/csv, 5 bytes, not captured: table]"),
         ("application/json", b"{\"a\":\"\xff\"}", "[application/json, 9 bytes, not captured: not utf-8]"),
         ("application/json; charset=utf-16", b"{\0}\0", "[application/json, 4 bytes, not captured: charset]"),
         ("text/plain; charset=iso-8859-1", "é".as_bytes(), "[text/plain, 2 bytes, not captured: charset]"),
