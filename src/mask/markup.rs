@@ -85,6 +85,8 @@ fn clean_at(rules: &Rules, text: &str, level: u8) -> Option<(String, u32)> {
     match inner.broke_at {
         None if inner.fields == 0 => None,
         None => Some((inner.text, inner.fields)),
+        // A less-than sign in front of a word.
+        Some(at) if inner.fields == 0 && text.get(at..).is_some_and(is_prose) => json::clean_string(rules, text, 0),
         Some(_) => Some((inner.text + BROKEN_TAIL, inner.fields.saturating_add(1))),
     }
 }
@@ -112,6 +114,11 @@ fn mask_at(rules: &Rules, src: &str, cut: bool, dialect: Dialect, level: u8) -> 
     };
     let broke_at = masker.run().err().map(|Broken(at)| at);
     masker.finish(broke_at)
+}
+
+/// Is this text, broken off as a tag, without any sign of an attribute?
+fn is_prose(tail: &str) -> bool {
+    tail.starts_with('<') && !tail.contains(['=', ':', '>', '!', '?', '"', '\''])
 }
 
 /// `<a`, `</a`, `<!`, `<?`: not a less-than sign.
@@ -615,6 +622,7 @@ impl<'a> Masker<'a> {
                         self.close(true);
                     }
                 } else if name.len() > MAX_NAME || self.is_secret_name(name) {
+                    self.fields = self.fields.saturating_add(1);
                     return Ok(());
                 }
             }
@@ -676,7 +684,8 @@ impl<'a> Masker<'a> {
         let mut goes_on = None;
         if let Some(naming) = naming {
             let same = self.same(naming.local, local);
-            let meant = !(naming.foreign && is_html(name)) && !matches!(asked.slot, Slot::Name | Slot::Key);
+            let names = matches!(asked.slot, Slot::Name | Slot::Key);
+            let meant = !(names || (naming.foreign && is_html(name)));
             if naming.goes_on {
                 let inline = !self.html || one_of(INLINE, name);
                 by_neighbour = inline || (meant && !naming.inline);
@@ -885,7 +894,9 @@ impl<'a> Masker<'a> {
             stray |= !attribute.apart;
             let Some(value) = attribute.value else {
                 let drop = hide != Hide::None && (stray || !harmless) || self.is_secret_name(whole);
-                if !drop {
+                if drop {
+                    self.fields = self.fields.saturating_add(1);
+                } else {
                     self.out.push_str(self.slice((copied, attribute.name.1)));
                 }
                 copied = attribute.name.1;
@@ -896,6 +907,7 @@ impl<'a> Masker<'a> {
             if (hide != Hide::None && self.html && (stray || !whole.chars().all(is_plain)))
                 || self.is_secret_name(whole)
             {
+                self.fields = self.fields.saturating_add(1);
                 copied = after;
                 continue;
             }
@@ -1032,7 +1044,7 @@ impl<'a> Masker<'a> {
         self.settle(&frame, complete);
         let item =
             Item { attributes: frame.attributes, content: (frame.content, self.out.len()), leaf: frame.children == 0 };
-        let label = std::mem::take(&mut frame.label);
+        let mut label = std::mem::take(&mut frame.label);
         let mut naming = None;
         let mut named = false;
         if let Label::One(text) = &label {
@@ -1043,7 +1055,9 @@ impl<'a> Masker<'a> {
             if self.rules.fields.ask(bare, Place::Field, &mut self.words) == Hit::Yes {
                 named = matches!(frame.slot, Slot::Name | Slot::Key);
                 let names = named || (frame.slot != Slot::Value && self.names(&format!("{bare}: ")));
-                if names && (sign || !heading) {
+                if heading && !sign {
+                    label = Label::Many;
+                } else if names {
                     let local = local_name(frame.name);
                     naming = Some(Naming { local, sign, goes_on: false, inline: false, foreign: false });
                 }
@@ -1230,7 +1244,7 @@ const INLINE: &str =
     bdo|time|data|abbr";
 
 /// Elements whose text is about what follows, not its name.
-const HEADINGS: &str = "title|h1|h2|h3|h4|h5|h6|a|button|legend|caption|option|summary|nav";
+const HEADINGS: &str = "head|title|h1|h2|h3|h4|h5|h6|a|button|legend|caption|option|summary|nav";
 
 /// Attributes of HTML that hold no value of a field.
 const HARMLESS: &str = "type|id|class|name|for|itemprop|http-equiv|autocomplete|required|disabled|readonly|autofocus|\
@@ -1448,6 +1462,7 @@ mod tests {
             "<r><b>Password</b>: @ </r>",
             "<r><b>\"password\"</b>: <i>\"@\"</i> </r>",
             "<r>password: \"a<b>@</b>@\"</r>",
+            "<r>&lt;input name=\"password\" value=\"\" @&gt;</r>",
         ] {
             let src = src.replace('@', "hunter2");
             let inner = clean(&Rules::default(), &src).map_or_else(|| src.clone(), |(clean, _)| clean);
@@ -1505,6 +1520,10 @@ mod tests {
             ("<select name=pin><option>1<option>2</select>z", "<select name=pin>***MASKED***</select>z"),
             ("<dl><dt>Password<dd>x<dt>Name<dd>Jo</dl>", "<dl><dt>Password<dd>***MASKED***"),
             ("<h1>Reset password</h1><p>Hello</p>", "<h1>Reset password</h1><p>Hello</p>"),
+            (
+                "<head><title>Reset password</title></head><p>a &lt;b</p>",
+                "<head><title>Reset password</title></head><p>a &lt;b</p>",
+            ),
             ("<div><pin>x</div>", "<div><pin>***MASKED***"),
             ("1 < 2 <b>x</B>", "1 < 2 <b>x</B>"),
             ("<div id=email-form><p>x</p></div>", "<div id=email-form><p>x</p></div>"),
