@@ -8,7 +8,7 @@
 use super::hints;
 use super::names::{Answer, Hit, Place, Slot};
 use super::scan::Scan;
-use super::{shapes, text, Rules, PLACEHOLDER};
+use super::{graphql, markup, shapes, text, Rules, PLACEHOLDER};
 
 /// A container nested deeper than this is masked as a whole.
 const MAX_DEPTH: usize = 200;
@@ -429,7 +429,13 @@ impl Masker<'_> {
             end = quoted.end;
             // JSON in a string begins with one of these, perhaps after white space.
             let lead = self.byte(start + 1);
-            if quoted.hinted || matches!(lead, b'{' | b'[' | b'\\' | b' ' | b'\t') || self.rules.looks_everywhere() {
+            let odd = matches!(lead, b'q' | b'm' | b's' | b'f')
+                && graphql::may_begin(self.bytes.get(start + 1..end).unwrap_or(&[]));
+            if quoted.hinted
+                || odd
+                || matches!(lead, b'{' | b'[' | b'\\' | b' ' | b'\t')
+                || self.rules.looks_everywhere()
+            {
                 self.clean(start, quoted);
             }
             named = self.name_value(start, quoted);
@@ -866,8 +872,24 @@ impl Frame {
     }
 }
 
-/// Masks what a decoded string holds; `None` when nothing.
+/// Masks what a decoded string holds: JSON, markup, GraphQL, or text; `None` when nothing.
 pub(super) fn clean_string(rules: &Rules, text: &str, level: u8) -> Option<(String, u32)> {
+    if markup::has_tag(text) && !looks_like(text) {
+        return markup::clean(rules, text, level);
+    }
+    if graphql::looks_like(text) {
+        if let Some(inner) = graphql::mask(rules, text, false) {
+            return match inner.broke_at {
+                None => (inner.fields > 0).then_some((inner.text, inner.fields)),
+                Some(_) => Some((format!("{}{BROKEN_TAIL}", inner.text), inner.fields.saturating_add(1))),
+            };
+        }
+    }
+    clean_plain(rules, text, level)
+}
+
+/// The same for what is no markup.
+pub(super) fn clean_plain(rules: &Rules, text: &str, level: u8) -> Option<(String, u32)> {
     let begins = text.trim_start().bytes().next();
     if matches!(begins, Some(b'{' | b'[' | b'"')) {
         if level < MAX_LEVEL {

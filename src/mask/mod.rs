@@ -9,24 +9,30 @@
 mod charset;
 mod events;
 mod form;
+mod graphql;
 mod header;
 mod hints;
 mod json;
 mod known;
+mod markup;
 mod multipart;
 mod names;
 mod note;
 mod percent;
 mod scan;
 mod shapes;
+mod table;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_formats;
 mod text;
 
 use std::borrow::Cow;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use json::Rewritten;
+use markup::Dialect;
 use names::{NameSet, Place};
 
 /// What stands in place of a masked value. In JSON it is a string, whatever type the value had.
@@ -128,13 +134,15 @@ pub struct Body<'a> {
     arrived: &'a [u8],
     size: u64,
     cut: bool,
+    /// So many multipart bodies this one is a part of.
+    level: u8,
 }
 
 impl<'a> Body<'a> {
     /// A whole body.
     pub fn new(content_type: Option<&'a str>, bytes: &'a [u8]) -> Self {
         let essence = essence(content_type.unwrap_or(""));
-        Body { content_type, essence, bytes, arrived: bytes, size: bytes.len() as u64, cut: false }
+        Body { content_type, essence, bytes, arrived: bytes, size: bytes.len() as u64, cut: false, level: 0 }
     }
 
     /// The beginning of a body that is `size` bytes long: masked up to the cut.
@@ -291,8 +299,9 @@ enum Kind {
     Multipart,
     Text,
     Events,
-    /// XML and HTML: not understood yet.
-    Markup,
+    Markup(Dialect),
+    Graphql,
+    Table,
     /// Understood as JSON or not at all, for this reason.
     Other(&'static str),
 }
@@ -305,7 +314,7 @@ fn kind_of(essence: &str) -> Kind {
         return Kind::Json;
     }
     if essence.ends_with("+xml") {
-        return Kind::Markup;
+        return Kind::Markup(Dialect::Xml);
     }
     match essence {
         "application/json"
@@ -321,11 +330,13 @@ fn kind_of(essence: &str) -> Kind {
         | "text/x-json" => Kind::Json,
         "application/x-www-form-urlencoded" => Kind::Form,
         "text/event-stream" => Kind::Events,
-        "text/html" | "text/xml" | "application/xml" | "application/xhtml" => Kind::Markup,
-        // A column's or a block's name stands far from its values.
-        "text/csv" | "text/tab-separated-values" => Kind::Other("table"),
+        "text/html" | "application/xhtml" => Kind::Markup(Dialect::Html),
+        "text/xml" | "application/xml" => Kind::Markup(Dialect::Xml),
+        "text/csv" | "application/csv" | "text/tab-separated-values" => Kind::Table,
+        // A block's name stands far from its values.
         "text/yaml" | "text/x-yaml" | "text/vnd.yaml" | "text/toml" => Kind::Other("unknown type"),
-        "application/graphql" | "application/javascript" | "application/x-javascript" => Kind::Text,
+        "application/graphql" => Kind::Graphql,
+        "application/javascript" | "application/x-javascript" => Kind::Text,
         "application/octet-stream"
         | "application/pdf"
         | "application/zip"
@@ -366,13 +377,12 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
     };
     let text = text.as_ref();
     // Zero bytes between the letters would hide a name from the rules: text in another charset than it was read in.
-    if text.as_bytes().contains(&0) || matches!(kind, Kind::Form | Kind::Events) && is_binary(text) {
+    if text.as_bytes().contains(&0) || !matches!(kind, Kind::Json | Kind::Other(_)) && is_binary(text) {
         return body.described("binary");
     }
     // Parts under a wrong type or none. (What is not shown anyway stays so.)
-    if let (Kind::Undeclared | Kind::Text | Kind::Form | Kind::Events, Some(boundary)) =
-        (&kind, multipart::boundary_of(text))
-    {
+    let shown = !matches!(kind, Kind::Json | Kind::Multipart | Kind::Other(_));
+    if let Some(boundary) = shown.then(|| multipart::boundary_of(text)).flatten() {
         let converted = Body { bytes: text.as_bytes(), ..body.clone() };
         return multipart::mask(rules, boundary, &converted).unwrap_or_else(|| body.described("malformed"));
     }
@@ -383,7 +393,18 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
         Kind::Form => kept(body, form::mask(rules, text, body.cut)),
         Kind::Events => kept(body, events::mask(rules, text, body.cut)),
         Kind::Text | Kind::Undeclared => free_text(rules, body, text),
-        Kind::Markup => body.described("markup"),
+        Kind::Graphql => match graphql::mask(rules, text, body.cut) {
+            Some(rewritten) => kept(body, rewritten),
+            None => free_text(rules, body, text),
+        },
+        // A page without a tag is none.
+        Kind::Markup(Dialect::Html) if !markup::has_tag(text) => free_text(rules, body, text),
+        Kind::Markup(dialect) => kept(body, markup::mask(rules, text, body.cut, dialect)),
+        Kind::Table if json::looks_like(text) => kept(body, json::mask(rules, text, body.cut, 0)),
+        Kind::Table => {
+            let tabs = body.essence.contains("tab");
+            table::mask(rules, text, body.cut, tabs).map_or_else(|| body.described("table"), |t| kept(body, t))
+        }
         Kind::Multipart => body.described("malformed"),
         Kind::Other(reason) => {
             // Mislabelled JSON is common, and can be told for certain when it is whole.
@@ -403,17 +424,24 @@ fn free_text(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
     if is_binary(text) {
         return body.described("binary");
     }
-    let trimmed = text.trim_start();
     if json::looks_like(text) {
         return kept(body, json::mask(rules, text, body.cut, 0));
     }
-    let mut lead = trimmed.chars();
-    if lead.next() == Some('<') && lead.next().is_some_and(|c| c.is_alphabetic() || matches!(c, '!' | '?' | '/' | '_'))
-    {
-        return body.described("markup");
+    if markup::looks_like(text) {
+        return kept(body, markup::mask(rules, text, body.cut, markup::dialect_of(text)));
+    }
+    if !text.trim_start().starts_with('{') || graphql::looks_like(text) {
+        if let Some(rewritten) = graphql::mask(rules, text, body.cut) {
+            return kept(body, rewritten);
+        }
     }
     if form::looks_like(text) && form::is_form(rules, text) {
         return kept(body, form::mask(rules, text, body.cut));
+    }
+    if table::looks_like(rules, text) {
+        if let Some(rewritten) = table::mask(rules, text, body.cut, false) {
+            return kept(body, rewritten);
+        }
     }
     let kept_text = if body.cut { text::without_last_token(text) } else { text };
     let (clean, fields) = json::clean_string(rules, kept_text, 0).unwrap_or_else(|| (kept_text.to_owned(), 0));

@@ -1,0 +1,400 @@
+//! Tables (`text/csv`, `text/tab-separated-values`): the first row's names decide what of the rows below is shown.
+
+use std::borrow::Cow;
+
+use super::json::Rewritten;
+use super::names::{Hit, Place, Words};
+use super::{json, text, Rules, PLACEHOLDER};
+
+/// A longer text in the first row is no column's name.
+const MAX_NAME: usize = 64;
+/// More columns than this are no table that is looked at.
+const MAX_COLUMNS: usize = 4096;
+
+/// Masks a table; `None` when its first row holds no names. `cut` says that the source is the beginning of something
+/// longer.
+pub(super) fn mask(rules: &Rules, src: &str, cut: bool, tabs: bool) -> Option<Rewritten> {
+    let mut masker = Masker {
+        rules,
+        src,
+        cut,
+        separator: separator_of(src, tabs),
+        columns: Vec::new(),
+        slots: Vec::new(),
+        out: String::with_capacity(src.len() + 16),
+        fields: 0,
+        words: Words::default(),
+    };
+    let mut at = 0;
+    let mut first = true;
+    let mut heading = true;
+    let mut row = Vec::new();
+    while at < src.len() {
+        let Some(end) = masker.row(at, &mut row) else {
+            return (!first).then(|| masker.done(Some(at)));
+        };
+        let blank = src.get(at..end).unwrap_or("").trim().is_empty();
+        if blank {
+            masker.out.push_str(src.get(at..end).unwrap_or(""));
+            // Another table may follow, with names of its own.
+            heading = true;
+        } else {
+            if heading {
+                if !masker.heading(&row, first) {
+                    return (!first).then(|| masker.done(Some(at)));
+                }
+                let single = masker
+                    .row(end, &mut Vec::new())
+                    .is_none_or(|next| next == end || src.get(end..next).unwrap_or("").trim().is_empty());
+                masker.head_row(&row, single);
+                first = false;
+                heading = false;
+            } else {
+                masker.body_row(&row);
+            }
+            masker.out.push_str(src.get(row.last().map_or(at, |c: &Cell| c.end)..end).unwrap_or(""));
+        }
+        at = end;
+    }
+    (!first).then(|| masker.done(cut.then_some(src.len())))
+}
+
+/// Does text that no type calls a table read as one that has secrets: names in the first row, a sensitive one among
+/// them, and as many cells in the second?
+pub(super) fn looks_like(rules: &Rules, text: &str) -> bool {
+    let mut lines = text.lines().filter(|l| !l.trim().is_empty());
+    let (Some(first), Some(second)) = (lines.next(), lines.next()) else { return false };
+    let separator = separator_of(text, false);
+    let count = |line: &str| line.split(char::from(separator)).count();
+    let mut words = Words::default();
+    let mut plain = |name: &str| {
+        let name = name.trim().trim_matches('"');
+        is_name(name) && name.split(' ').count() <= 3 && !name.contains([':', '.', ',', ';', '!', '?', '('])
+    };
+    count(first) > 1
+        && (count(first) <= count(second) || lines.next().is_none())
+        && first.split(char::from(separator)).all(&mut plain)
+        && first
+            .split(char::from(separator))
+            .any(|n| rules.fields.ask(n.trim_matches('"'), Place::Field, &mut words) != Hit::No)
+}
+
+/// A cell in the source, with its quotes.
+#[derive(Clone, Copy)]
+struct Cell {
+    start: usize,
+    end: usize,
+}
+
+struct Masker<'a> {
+    rules: &'a Rules,
+    src: &'a str,
+    cut: bool,
+    separator: u8,
+    /// Which columns are not shown, and which hold what another cell of the row names.
+    columns: Vec<bool>,
+    slots: Vec<bool>,
+    out: String,
+    fields: u32,
+    words: Words,
+}
+
+impl<'a> Masker<'a> {
+    /// Reads the cells of a row; its end with the line's end. `None` when it is unfinished or not well-formed.
+    fn row(&self, start: usize, cells: &mut Vec<Cell>) -> Option<usize> {
+        cells.clear();
+        let bytes = self.src.as_bytes();
+        let mut at = start;
+        loop {
+            let from = at;
+            if bytes.get(at) == Some(&b'"') {
+                at += 1;
+                loop {
+                    match *bytes.get(at)? {
+                        b'"' if bytes.get(at + 1) == Some(&b'"') => at += 2,
+                        b'"' => break,
+                        _ => at += 1,
+                    }
+                }
+                at += 1;
+            } else {
+                while bytes.get(at).is_some_and(|b| *b != self.separator && !matches!(b, b'\n' | b'\r')) {
+                    at += 1;
+                }
+            }
+            if cells.len() >= MAX_COLUMNS {
+                return None;
+            }
+            cells.push(Cell { start: from, end: at });
+            match bytes.get(at) {
+                Some(b) if *b == self.separator => at += 1,
+                Some(b'\n') => return Some(at + 1),
+                Some(b'\r') if bytes.get(at + 1) == Some(&b'\n') => return Some(at + 2),
+                // At the end of a cut source the `\n` may be missing.
+                Some(b'\r') => return Some(at + 1),
+                Some(_) => return None,
+                None => return (!self.cut).then_some(at),
+            }
+        }
+    }
+
+    fn text(&self, cell: &Cell) -> Cow<'a, str> {
+        let raw = self.src.get(cell.start..cell.end).unwrap_or("");
+        match raw.strip_prefix('"').and_then(|r| r.strip_suffix('"')) {
+            Some(inner) if inner.contains("\"\"") => Cow::Owned(inner.replace("\"\"", "\"")),
+            Some(inner) => Cow::Borrowed(inner),
+            None => Cow::Borrowed(raw),
+        }
+    }
+
+    /// Takes a row's cells for the columns' names; `false` when they are none.
+    fn heading(&mut self, row: &[Cell], first: bool) -> bool {
+        let mut columns = Vec::with_capacity(row.len());
+        let mut slots = Vec::with_capacity(row.len());
+        let mut names = 0;
+        for cell in row {
+            let text = self.text(cell);
+            let name = text.trim();
+            if !name.is_empty() && (!is_name(name) || text::mask(self.rules, name, Place::Field).is_some()) {
+                // Further down it may be a row of the same table.
+                return !first && row.len() == self.columns.len();
+            }
+            names += usize::from(!name.is_empty());
+            let hit = self.rules.fields.ask(name, Place::Field, &mut self.words);
+            let value = is_value(name);
+            // What has no name may be anything.
+            columns.push(hit == Hit::Yes || name.is_empty());
+            slots.push(value);
+        }
+        // The bare `key` is a name where another column has values.
+        let pairs = slots.contains(&true) || row.len() == 2;
+        for (column, cell) in columns.iter_mut().zip(row) {
+            *column |= !pairs && self.text(cell).trim().eq_ignore_ascii_case("key");
+        }
+        if !first {
+            // It may as well be one more row of the table above.
+            if row.len() == self.columns.len() {
+                columns.iter_mut().zip(&self.columns).for_each(|(new, old)| *new |= old);
+                slots.iter_mut().zip(&self.slots).for_each(|(new, old)| *new |= old);
+            }
+        }
+        self.columns = columns;
+        self.slots = slots;
+        names > 0
+    }
+
+    /// Writes the row of names. `single`: no other row follows, so it may be no such row at all.
+    fn head_row(&mut self, row: &[Cell], single: bool) {
+        let mut named = false;
+        for (i, cell) in row.iter().enumerate() {
+            let text = self.text(cell);
+            let hide = named && (single || row.len() == 2);
+            named = self.names(&text);
+            self.cell(i, cell, hide);
+        }
+    }
+
+    fn body_row(&mut self, row: &[Cell]) {
+        let texts: Vec<Cow<'a, str>> = row.iter().map(|c| self.text(c)).collect();
+        let odd = row.len() != self.columns.len() && self.columns.contains(&true);
+        let named = row.len() <= 2 || self.slots.contains(&true);
+        let named = named && texts.iter().any(|t| self.names(t));
+        // A table of two columns may have its names in the first of them.
+        let upright = row.len() == 2 && texts.first().is_some_and(|t| self.names(t));
+        for (i, cell) in row.iter().enumerate() {
+            let sensitive = self.columns.get(i).copied().unwrap_or(false);
+            let value = named && self.slots.get(i).copied().unwrap_or(false);
+            self.cell(i, cell, odd || sensitive || value || (upright && i == 1));
+        }
+    }
+
+    fn names(&mut self, text: &str) -> bool {
+        let name = text.trim().trim_end_matches(':');
+        is_name(name) && self.rules.fields.ask(name, Place::Field, &mut self.words) == Hit::Yes
+    }
+
+    fn cell(&mut self, place: usize, cell: &Cell, hide: bool) {
+        if place > 0 {
+            self.out.push(char::from(self.separator));
+        }
+        let raw = self.src.get(cell.start..cell.end).unwrap_or("");
+        if hide {
+            self.out.push_str(PLACEHOLDER);
+            self.fields = self.fields.saturating_add(1);
+            return;
+        }
+        match json::clean_string(self.rules, &self.text(cell), 0) {
+            Some((clean, fields)) => {
+                self.fields = self.fields.saturating_add(fields);
+                self.out.push('"');
+                self.out.push_str(&clean.replace('"', "\"\""));
+                self.out.push('"');
+            }
+            None => self.out.push_str(raw),
+        }
+    }
+
+    fn done(self, broke_at: Option<usize>) -> Rewritten {
+        Rewritten { text: self.out, fields: self.fields, broke_at }
+    }
+}
+
+/// The sign that stands most often in the first row, outside of quotes.
+fn separator_of(src: &str, tabs: bool) -> u8 {
+    let mut counts = [(b'\t', 0usize), (b',', 0), (b';', 0), (b'|', 0)];
+    let mut quoted = false;
+    for b in src.trim_start().bytes() {
+        match b {
+            b'"' => quoted = !quoted,
+            b'\n' | b'\r' if !quoted => break,
+            b if !quoted => {
+                if let Some(count) = counts.iter_mut().find(|c| c.0 == b) {
+                    count.1 += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    if tabs && counts.first().is_some_and(|c| c.1 > 0) {
+        return b'\t';
+    }
+    let mut best = if tabs { (b'\t', 0) } else { (b',', 0) };
+    for count in counts {
+        if count.1 > best.1 {
+            best = count;
+        }
+    }
+    best.0
+}
+
+/// Can this be a column's name: words, not a number, an address or a piece of data?
+fn is_name(name: &str) -> bool {
+    let letters = name.chars().filter(|c| c.is_alphabetic()).count();
+    let digits = name.chars().filter(char::is_ascii_digit).count();
+    letters > digits
+        && name.len() <= MAX_NAME
+        && !name.chars().any(|c| c.is_control() || "@={}<>\"\\`".contains(c))
+        && !name.contains("://")
+}
+
+/// A column of values that another column names.
+fn is_value(name: &str) -> bool {
+    const WORDS: &str =
+        "value|values|val|v|old|new|before|after|from|to|previous|current|data|content|text|default|answer|\
+        response";
+    let last = name.trim().rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or("").to_ascii_lowercase();
+    last.ends_with("value") || WORDS.split('|').any(|w| w == last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(src: &str) -> String {
+        let out = mask(&Rules::default(), src, false, false).unwrap();
+        assert_eq!(out.broke_at, None, "{src} -> {}", out.text);
+        out.text
+    }
+
+    #[test]
+    fn columns_are_masked_by_their_names() {
+        for (src, out) in [
+            ("user,password,n\njo,x,1\nal,\"y,\n\"\"z\",2\n", "user,password,n\njo,*,1\nal,*,2\n"),
+            ("a;\"E-Mail\";b\r\n1;x;2\r\n", "a;\"E-Mail\";b\r\n1;*;2\r\n"),
+            ("a\tpin\n1\t2", "a\tpin\n1\t*"),
+            ("a|pin|b\r1|2|3\r", "a|pin|b\r1|*|3\r"),
+            ("password\nx\n", "password\n*\n"),
+            ("a,b,\n1,2,3\n", "a,b,\n1,2,*\n"),
+            ("a,b\n\"{\"\"pin\"\":1}\",token=x\n", "a,b\n\"{\"\"pin\"\":\"\"*\"\"}\",\"token=*\"\n"),
+            ("a,b\n\"1 < 2\",https://u:p@h/\n", "a,b\n\"1 < 2\",\"https://*@h/\"\n"),
+            // Names in the first column, in a column beside values, in no certain place.
+            ("password,hunter2\nuser,jo\n", "password,*\n*,jo\n"),
+            ("key,value\ncolor,blue\nApi key:,x\n", "key,value\ncolor,blue\nApi key:,*\n"),
+            ("id,name,value,n\n1,pin,x,2\n2,color,y,3\n", "id,name,value,n\n1,pin,*,2\n2,color,y,3\n"),
+            ("user,jo,password,hunter2", "user,jo,password,*"),
+            // Rows that do not fit, and a second table.
+            ("a,pin\nx,y,hunter2\nhunter2\n", "a,pin\n*,*,*\n*\n"),
+            ("a,b\n1,2\n\npin,b\nhunter2,2\n", "a,b\n1,2\n\npin,*\n*,2\n"),
+        ] {
+            assert_eq!(table(src), out.replace('*', PLACEHOLDER), "{src}");
+        }
+        for src in ["a,b\n1,2\n", "a, \"b\" ,c\n1,2,3", "First name,Last name\nJo,Doe\n\n", "name\n"] {
+            if !src.contains(" \"b") {
+                assert_eq!(table(src), src);
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_without_names_is_none() {
+        for src in ["1,2\n3,4\n", "\n", "a,1\n", ",,\n", "a@b.c,d\n", "{\"a\":1}\n", "\"a", "a=b,c\n"] {
+            assert!(mask(&Rules::default(), src, false, false).is_none(), "{src}");
+        }
+        assert!(mask(&Rules::default(), "a,b", true, false).is_none());
+    }
+
+    #[test]
+    fn nothing_is_kept_after_a_break() {
+        for (src, kept) in [
+            ("a,pin\n1,2\n3,\"hunter2", "a,pin\n1,*\n"),
+            ("a,pin\n\"x\"y,hunter2\n", "a,pin\n"),
+            ("a,b\n1,2\n\n1@2,hunter2,3\n", "a,b\n1,2\n\n"),
+        ] {
+            let out = mask(&Rules::default(), src, false, false).unwrap();
+            assert_eq!((out.text, out.broke_at.is_some()), (kept.replace('*', PLACEHOLDER), true), "{src}");
+        }
+        let out = mask(&Rules::default(), "a,b\n1,2\n3,hunt", true, false).unwrap();
+        assert_eq!((out.text.as_str(), out.broke_at), ("a,b\n1,2\n", Some(8)));
+    }
+
+    #[test]
+    fn tables_are_told_from_text() {
+        let rules = Rules::default();
+        for text in ["user,password\njo,x\n", "a;Api key\r\n1;2", "\"id\"\t\"email\"\n1\t2"] {
+            assert!(looks_like(&rules, text), "{text}");
+        }
+        for text in [
+            "Dear Jo,\nyour password is, well\na",
+            "a,b\n1,2",
+            "email",
+            "email,\n",
+            "password: x, y\na, b",
+            "my email, ok?\na,b",
+        ] {
+            assert!(!looks_like(&rules, text), "{text}");
+        }
+    }
+
+    #[test]
+    fn hostile_tables_cost_linear_time() {
+        let cost = |text: &str| {
+            let run = |_| {
+                let began = std::time::Instant::now();
+                let _ = mask(&Rules::default(), text, false, false);
+                began.elapsed()
+            };
+            (0..3).map(run).min().unwrap_or_default()
+        };
+        for (lead, piece) in [
+            ("a,b\n", "\n"),
+            ("a,b\n", "\n\"x\",\n"),
+            ("a,b\n", "a,b\n\n"),
+            ("a,b\n", "\n\""),
+            ("a,b\n", "\"\"\"\","),
+            ("", "pin,"),
+            ("", "pin\n\n"),
+            ("pin\n", "pin\n"),
+        ] {
+            let text = |len: usize| format!("{lead}{}", piece.repeat(len / piece.len()));
+            let (small, large) = (text(4_000), text(32_000));
+            // Eight times the text: 8 when linear, 64 when quadratic; the least of many runs, since others share the machine.
+            let (mut least, mut most) = (std::time::Duration::MAX, std::time::Duration::MAX);
+            let linear = (0..8).any(|_| {
+                least = least.min(cost(&small));
+                most = most.min(cost(&large));
+                most < least * 24
+            });
+            assert!(linear, "{lead}{piece}");
+        }
+    }
+}
