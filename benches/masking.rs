@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-use std::{env, fs, ptr};
+use std::{env, fs};
 
 use mpr::abi::{capture::mpr_mask, lifecycle::mpr_init, options};
 use mpr::capture::{capture, CaptureConfig, Kind};

@@ -9,7 +9,7 @@ use std::panic::{catch_unwind, resume_unwind};
 use std::path::Path;
 
 /// Mutations a target: bounded by count, so that a slow machine tests the same.
-const MUTATIONS: usize = 1500;
+const MUTATIONS: usize = 1000;
 /// Longer inputs only take longer.
 const MAX_LEN: usize = 600;
 

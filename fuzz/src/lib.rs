@@ -239,9 +239,11 @@ pub fn multipart(data: &[u8]) {
     let start: &[u8] = if kind % 4 == 0 { b"" } else { b"--XbX\r\n" };
     let body = joined(&[start, before, part.as_bytes(), after, b"\r\n--XbX--\r\n"]);
     hidden(Some(content_type), &body, cut);
-    if kind % 2 == 0 && content.is_empty() {
-        hidden(None, &body, cut);
-    }
+    // Under a wrong type or none, it is told by its beginning.
+    let first = b"--XbX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n";
+    let content_type = pick(&["", "text/plain", "application/x-www-form-urlencoded"], kind / 4);
+    let body = joined(&[first, before, part.as_bytes(), after]);
+    hidden((!content_type.is_empty()).then_some(content_type), &body, cut);
 }
 
 /// Could this end in a name whose value is on the next line? Left out until the next line's own name counts too.
@@ -406,8 +408,8 @@ pub fn decode(data: &[u8]) {
     };
     send("application/json", content);
 
-    // Sometimes more than is kept, and more than its length promises.
-    let filler = if shape % 16 == 15 { 200_000 } else { 0 };
+    // Now and then more than is kept, which takes its time.
+    let filler = if shape % 64 == 15 { 70_000 } else { 0 };
     let lossy = Value::String(String::from_utf8_lossy(before).into_owned());
     let plain = format!("{{\"a\":{lossy},\"fill\":\"{}\",\"password\":\"{SECRET}\"}}", " ".repeat(filler));
     let plain = joined(&[plain.as_bytes(), String::from_utf8_lossy(after).as_bytes()]);
@@ -455,7 +457,7 @@ pub fn stream(data: &[u8]) {
     let kind_of = Kind::try_from(i32::from(kind % 7) + 1).unwrap_or(Kind::Message);
     let config = config(limit);
     // Now and then more than is kept of a body.
-    let repeats = if shape % 16 == 15 { 70_000 / content.len().max(1) + 1 } else { 1 };
+    let repeats = if shape % 64 == 15 { 70_000 / content.len().max(1) + 1 } else { 1 };
     let json = format!("{{\"token\":\"{SECRET}\",\"a\":");
     let body = joined(&[if shape % 2 == 0 { json.as_bytes() } else { b"" }, &content.repeat(repeats)]);
     let mut list = vec![("Content-Type".to_owned(), pick(TYPES, kind / 7).to_owned())];
