@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 PREFIX ?= /usr/local
 export MPR_BUILD := $(BUILD)
 
-.PHONY: help demo test build deps venv check cargo-test python-test header picture install size bench clean
+.PHONY: help demo test build deps venv check cargo-test python-test header picture install size bench bench-mask fuzz clean
 
 help:
 	@echo "make demo      build, record a real C server with the local recorder, show the session"
@@ -18,6 +18,8 @@ help:
 	@echo "make header    write include/mpr.h anew from src/abi"
 	@echo "make size      what the shared library weighs"
 	@echo "make bench     figures of the hot path, through the C ABI"
+	@echo "make bench-mask  masking beside its peers, with what they need from PyPI and npm"
+	@echo "make fuzz      fuzz the masking, SECONDS=60 for each of TARGETS, with cargo-fuzz"
 	@echo "make picture   docs/session.png, the README's picture, with Chromium"
 	@echo "make clean     remove build/, target/ and .venv/"
 
@@ -76,6 +78,31 @@ bench: build
 	@mkdir -p $(BUILD)/benches
 	gcc -O2 -std=c11 -Wall -Wextra -Iinclude benches/hot_path.c -o $(BUILD)/benches/hot_path -L$(BUILD)/lib -Wl,-rpath,$(BUILD)/lib -lmpr
 	$(BUILD)/benches/hot_path
+
+# The peers, in the versions that the figures are told for. A registry that cannot be reached costs its columns, not the
+# run. Without link-time optimisation: it takes minutes and changes nothing here, since masking calls no other crate.
+bench-mask:
+	@mkdir -p $(BUILD)/benches/node
+	@[ -e $(BUILD)/benches/venv/.installed ] || { python3 -m venv $(BUILD)/benches/venv && \
+	  $(BUILD)/benches/venv/bin/pip install --quiet --disable-pip-version-check multiplayer-session-recorder==1.0.6 && \
+	  touch $(BUILD)/benches/venv/.installed; } || echo "the Python peer cannot be installed: its column stays empty"
+	@[ -e $(BUILD)/benches/node/.installed ] || { cd $(BUILD)/benches/node && echo '{"private": true}' > package.json && \
+	  npm install --silent --no-audit --no-fund --ignore-scripts --save-exact @multiplayer-app/session-recorder-node@2.0.89 \
+	    @multiplayer-app/session-recorder-common@2.0.89 && \
+	  touch .installed; } || echo "the Node peer cannot be installed: its column stays empty"
+	@python3 benches/corpus.py $(BUILD)/benches/corpus
+	CARGO_PROFILE_BENCH_LTO=off cargo bench --locked --quiet -p mpr --bench masking -- $(BUILD)/benches
+
+# With the stable compiler: cargo-fuzz asks for options that only a nightly one has otherwise.
+SECONDS ?= 60
+TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+fuzz:
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "missing: cargo-fuzz; install it with: cargo install --locked cargo-fuzz" >&2; exit 1; }
+	@command -v c++ >/dev/null || { echo "missing: a C++ compiler (package g++), which builds libFuzzer" >&2; exit 1; }
+	@mkdir -p $(addprefix $(BUILD)/fuzz/,$(TARGETS))
+	@set -e; for target in $(TARGETS); do echo "== $$target"; \
+	  RUSTC_BOOTSTRAP=1 cargo fuzz run $$target $(BUILD)/fuzz/$$target fuzz/corpus/$$target -- \
+	    -dict=fuzz/dictionary -max_len=600 -timeout=10 -verbosity=0 -max_total_time=$(SECONDS); done
 
 picture: deps build $(BUILD)/examples/c-http-server
 	python3 tools/picture.py docs/session.png
