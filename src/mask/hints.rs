@@ -44,6 +44,10 @@ fn sign(rules: &Rules, text: &[u8], at: usize, sign: u8) -> bool {
         if next == b'/' && text.get(at + 2) == Some(&b'/') {
             return authority(text, at + 3);
         }
+        // `http:\/\/` is how some write it in JSON.
+        if next == b'\\' && text.get(at + 2) == Some(&b'/') {
+            return true;
+        }
         // A bot's token: digits before the sign.
         if next == b'A' && text.get(at + 2) == Some(&b'A') {
             return true;
@@ -74,6 +78,10 @@ fn sign(rules: &Rules, text: &[u8], at: usize, sign: u8) -> bool {
         return true;
     }
     if name.ends_with(b"0022") || name.ends_with(b"0027") {
+        return true;
+    }
+    // `password[0]`
+    if start.checked_sub(1).and_then(|i| text.get(i)) == Some(&b'[') {
         return true;
     }
     if name.is_empty() || name.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-')) {
@@ -163,7 +171,7 @@ fn token(text: &[u8], at: usize) -> bool {
     let Some([first, second]) = text.get(start..).and_then(|rest| rest.first_chunk::<2>()) else { return false };
     let rest = text.get(start..).unwrap_or(&[]);
     (shapes::may_be_known(*first, *second) && shapes::is_known(rest))
-        || (first.is_ascii_uppercase() && second.is_ascii_uppercase() && shapes::iban(rest).is_some())
+        || (first.is_ascii_alphabetic() && second.is_ascii_alphabetic() && shapes::iban(rest).is_some())
 }
 
 /// A card's number or a bank account's: its twelfth digit (or gap between digits) is at `at`.
@@ -180,7 +188,7 @@ fn number(text: &[u8], at: usize) -> bool {
     }
     let lead = start.saturating_sub(IBAN_LEAD);
     let letters = text.get(lead..start).unwrap_or(&[]);
-    letters.iter().any(u8::is_ascii_uppercase)
+    letters.iter().any(u8::is_ascii_alphabetic)
         && (lead..start).any(|i| shapes::iban(text.get(i..).unwrap_or(&[])).is_some())
 }
 

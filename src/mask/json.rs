@@ -168,6 +168,8 @@ struct Frame {
     names_path: bool,
     /// Array: its first element is an array.
     holds_rows: bool,
+    /// Array: the element that follows an option which takes a secret: `["--password", "x"]`.
+    option: usize,
     /// Array: where it begins in the output.
     start: usize,
     /// Array: elements so far.
@@ -202,6 +204,7 @@ impl Frame {
             heads_rows: false,
             names_path: false,
             holds_rows: false,
+            option: 0,
             start: 0,
             count: 0,
             open: None,
@@ -406,7 +409,10 @@ impl Masker<'_> {
             let masked = frame.sensitive || (frame.slot == Slot::Value && self.is_named());
             (masked, matches!(self.frame.slot, Slot::Value | Slot::Key))
         } else {
-            (frame.rows > 0 && frame.in_column(), frame.named || self.follows_a_name())
+            (
+                (frame.option > 0 && frame.option == frame.count) || (frame.rows > 0 && frame.in_column()),
+                frame.named || self.follows_a_name(),
+            )
         };
         let container = matches!(first, b'{' | b'[');
         if masked || (container && self.kinds.depth >= MAX_DEPTH) {
@@ -441,7 +447,9 @@ impl Masker<'_> {
             named = self.name_value(start, quoted);
         } else {
             end = self.scalar(start, first)?;
-            if end - start >= CARD && first.is_ascii_digit() && shapes::is_card(self.src.get(start..end).unwrap_or(""))
+            if end - start >= CARD
+                && first.is_ascii_digit()
+                && shapes::is_card_number(self.src.get(start..end).unwrap_or(""))
             {
                 self.replace(start, end);
             }
@@ -612,6 +620,10 @@ impl Masker<'_> {
             if !self.frame.heads_rows && !self.frame.names_path {
                 return false;
             }
+        }
+        if !self.frame.object && self.byte(start + 1) == b'-' && self.is_name(start, quoted.end) {
+            self.frame.option = self.frame.count + 1;
+            return false;
         }
         let frame = &mut self.frame;
         let later = match frame.object {

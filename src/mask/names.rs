@@ -158,7 +158,7 @@ fn slot_of(joined: &str) -> Slot {
         | "schema" | "required" | "scopes" | "channels" | "permissions" | "include" | "exclude" => Slot::Columns,
         // `fieldName` and `fieldValue`, `ParameterKey` and `ParameterValue`.
         _ if joined.ends_with("value") || joined.ends_with("values") => Slot::Value,
-        _ if joined.ends_with("name") || joined.ends_with("key") => Slot::Name,
+        _ if ["name", "key", "path"].iter().any(|end| joined.ends_with(end)) => Slot::Name,
         _ => Slot::None,
     }
 }
@@ -269,7 +269,8 @@ fn fold(c: char) -> char {
 /// Characters that a reader does not see and that must not hide a name: soft hyphen, zero-width
 /// characters, combining marks.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}' | '\u{300}'..='\u{36F}')
+    matches!(c, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}' | '\u{300}'..='\u{36F}'
+        | '\u{115F}' | '\u{1160}' | '\u{3164}' | '\u{FFA0}' | '\u{180E}' | '\u{FE00}'..='\u{FE0F}')
 }
 
 /// A hash for the few names of a list; nobody else's keys get into it.

@@ -340,7 +340,7 @@ impl<'a> Scan<'a> {
                 let rest = self.bytes.get(at..).unwrap_or(&[]);
                 let len = match b {
                     b'0'..=b'9' => shapes::card(rest).or_else(|| bot_token(rest)),
-                    b'A'..=b'Z' => shapes::iban(rest),
+                    b'A'..=b'Z' | b'a'..=b'z' => shapes::iban(rest),
                     _ => None,
                 };
                 if let Some(len) = len {
@@ -476,6 +476,15 @@ impl<'a> Scan<'a> {
         let mut blanks = 0;
         while let Some(b) = self.bytes.get(at) {
             match b {
+                // `password[0]`
+                b'[' if at == end => {
+                    let rest = self.bytes.get(at + 1..).unwrap_or(&[]);
+                    let len = rest.iter().take(MAX_PREFIX).take_while(|b| is_token(**b)).count();
+                    if rest.get(len) != Some(&b']') {
+                        break;
+                    }
+                    at += len + 2;
+                }
                 b'&' | b'\\' if self.written_quote(at).is_some() => at += self.written_quote(at).map_or(1, str::len),
                 b'"' | b'\'' | b'\\' | b']' | b'`' => at += 1,
                 b' ' | b'\t' if blanks < 16 => {
@@ -514,7 +523,13 @@ impl<'a> Scan<'a> {
     fn names_secret(&mut self, start: usize, end: usize, sep: u8) -> bool {
         // In a URL the names of parameters count.
         let before = start.checked_sub(1).and_then(|i| self.bytes.get(i));
-        let place = if matches!(before, Some(b'?' | b'&' | b'#')) { Place::Param } else { self.place };
+        // In a form as well, which has more than one of them.
+        let form = sep == b'=' && before.is_none_or(u8::is_ascii_whitespace) && {
+            let rest = self.bytes.get(end..).unwrap_or(&[]).iter().take(MAX_LEAD);
+            rest.take_while(|b| !b.is_ascii_whitespace()).any(|b| *b == b'&')
+        };
+        let param = form || matches!(before, Some(b'?' | b'&' | b'#'));
+        let place = if param { Place::Param } else { self.place };
         let name = self.src.get(start..end).unwrap_or("");
         // `TokenService.java:42` and `TokenExpiredError: …` are what stack traces are made of.
         if sep == b':' && (is_source_line(name, self.at(end)) || is_error_type(name)) {
@@ -557,9 +572,10 @@ impl<'a> Scan<'a> {
             let end = self.at(inside).find(form).map_or(self.src.len(), |i| inside + i);
             return self.replace(inside, end).max(inside);
         }
-        // `N'…'` and `E'…'` of SQL.
-        let [letter, next] = [0, 1].map(|i| self.bytes.get(start + i).copied().unwrap_or(0));
-        let start = start + usize::from(letter.is_ascii_alphabetic() && next == b'\'');
+        // `N'…'` and `E'…'` of SQL, `b"…"` and `rb'…'` of Python.
+        let letters = self.at(start).bytes().take(3).take_while(u8::is_ascii_alphabetic).count();
+        let quoted = letters < 3 && matches!(self.bytes.get(start + letters), Some(b'\'' | b'"'));
+        let start = if quoted { start + letters } else { start };
         let slashes = self.at(start).bytes().take_while(|b| *b == b'\\').count();
         let quote = self.bytes.get(start + slashes).copied();
         if let Some(q @ (b'"' | b'\'' | b'`')) = quote {
@@ -574,6 +590,16 @@ impl<'a> Scan<'a> {
         let line = self.line_end(start);
         let blank = after > name_end + 1 || blanks > 0;
         let header = sep == b':' && is_header(self.slice(name, name_end));
+        let rest = self.slice(start, line).trim_end();
+        // Bounded: a long line of such values must not be walked to its end for each.
+        let near = rest.char_indices().nth(8).map_or(rest, |(i, _)| rest.get(..i).unwrap_or(""));
+        let first = near.split_whitespace().next().unwrap_or("");
+        // What stands for a value in SQL, and `Unexpected token: }`.
+        let stands_for = matches!(first.trim_end_matches([',', ';', ')']), "?" | "%s")
+            || first.strip_prefix('$').is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()) && n.len() < 4);
+        if stands_for || (rest.len() <= 2 && !rest.bytes().any(|b| b.is_ascii_alphanumeric() || b >= 0x80)) {
+            return start;
+        }
         let end = if header {
             // Whatever the scheme and however many words: to the end of the line, or of the quotes around it.
             let before = name.checked_sub(1).and_then(|i| self.bytes.get(i)).copied();
@@ -586,14 +612,14 @@ impl<'a> Scan<'a> {
                 _ => line,
             }
         } else if self.starts_line(name) && (sep == b':' || blank) {
-            // A header or a line of a settings file: the value is the rest of the line.
-            line
+            // A header or a line of a settings file: the value is the rest of the line, and what YAML puts below it.
+            self.block(name, start, line)
         } else {
             let word = |at: usize| {
                 let rest = self.slice(at, line);
                 let len = rest.char_indices().find(|(i, c)| {
                     c.is_whitespace()
-                        || matches!(c, '&' | '"' | '\'' | '<' | '>')
+                        || matches!(c, '&' | '"' | '\'')
                         || (*c == ';' && sep == b'=' && next_is_pair(rest.get(i + 1..).unwrap_or("")))
                         || (*c == ',' && rest.get(i + 1..).is_none_or(|r| r.is_empty() || r.starts_with(' ')))
                 });
@@ -636,13 +662,22 @@ impl<'a> Scan<'a> {
         let len = lead.iter().rev().take_while(|b| !stops(b)).count();
         let word = lead.get(lead.len() - len..).unwrap_or(&[]);
         let begin = at - len;
+        // After a scheme it was looked at already.
+        if word.windows(3).any(|sign| sign == b"://") {
+            return at + 1;
+        }
         let host = self.bytes.get(at + 1..).unwrap_or(&[]);
         let name = host.iter().take_while(|b| is_token(**b)).count();
-        let host = name > 0
+        // Without a port or a path it is a host if the password looks like one.
+        let odd = |b: &u8| b.is_ascii_digit() || b.is_ascii_uppercase();
+        let host = host.first().is_some_and(u8::is_ascii_alphanumeric)
             && match host.get(name) {
                 Some(b'(' | b'/') => true,
                 Some(b':') => host.get(name + 1).is_some_and(u8::is_ascii_digit),
-                _ => false,
+                _ => {
+                    word.iter().skip_while(|b| **b != b':').skip(2).any(odd)
+                        && host.first().is_some_and(u8::is_ascii_alphabetic)
+                }
             };
         let relative = word.strip_prefix(b"//");
         let oracle = word.windows(5).position(|w| w == b"thin:").map(|i| i + 5);
@@ -768,6 +803,26 @@ impl<'a> Scan<'a> {
             (Some(quote), true) if quote <= 1 && text.len() > quote + 1 => self.replace(start + quote + 1, end - 1),
             _ => self.replace(start, end),
         };
+    }
+
+    /// The end of a value that ends with its line, or with the lines below it that are indented more than its name:
+    /// `password: |`.
+    fn block(&self, name: usize, start: usize, line: usize) -> usize {
+        if !matches!(self.bytes.get(start), Some(b'|' | b'>')) || line - start > 4 {
+            return line;
+        }
+        let begin = self.bytes.get(..name).and_then(|lead| lead.iter().rposition(|b| matches!(b, b'\n' | b'\r')));
+        let indent =
+            |at: usize| self.bytes.get(at..).unwrap_or(&[]).iter().take_while(|b| matches!(b, b' ' | b'-')).count();
+        let own = indent(begin.map_or(0, |i| i + 1));
+        let mut end = line;
+        while let Some(next) = self.at(end).find(|c| c != '\n' && c != '\r').map(|i| end + i) {
+            if indent(next) <= own {
+                break;
+            }
+            end = self.at(next).find(['\n', '\r']).map_or(self.src.len(), |i| next + i);
+        }
+        end
     }
 
     /// Does only what may begin a line stand before this name on its line?
