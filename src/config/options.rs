@@ -220,6 +220,8 @@ fn check(spec: &Spec, field: &str, value: Value) -> Result<Value> {
         let got = match (&value, spec.kind) {
             // Headers hold keys as well.
             (_, Type::Key | Type::Object) => "the given value".to_owned(),
+            // A URL's parameters may hold keys, too.
+            (Value::String(text), Type::Url) => format!("'{}'", shown(text.split(['?', '#']).next().unwrap_or(""))),
             (Value::String(text), _) => format!("'{}'", shown(text)),
             (other, _) => shown(&other.to_string()),
         };

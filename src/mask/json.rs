@@ -534,10 +534,17 @@ impl Masker<'_> {
             }
             Some(_) => {}
             None => {
+                // `{"fields": [{"name": "password"}], "rows": …}`
+                let column = self.frame.object
+                    && self.frames.last().is_some_and(|outer| outer.lists_columns && !outer.names_path)
+                    && self.is_named();
                 let frame = self.frame;
                 self.settle(&frame, true);
                 if let Some(parent) = self.frames.pop() {
                     self.frame = parent;
+                }
+                if column {
+                    self.mark_column();
                 }
                 self.close_table(&frame, at + 1);
                 self.value_done(at + 1, false, false);
@@ -749,10 +756,15 @@ impl Masker<'_> {
     /// An element of a list of columns.
     fn column(&mut self, start: usize, end: usize) {
         if self.is_name(start, end) {
-            match self.frame.count {
-                count @ 0..COLUMNS => self.frame.columns |= 1 << count,
-                _ => self.frame.wide = true,
-            }
+            self.mark_column();
+        }
+    }
+
+    /// The element in hand of a list of columns is a sensitive one.
+    fn mark_column(&mut self) {
+        match self.frame.count {
+            count @ 0..COLUMNS => self.frame.columns |= 1 << count,
+            _ => self.frame.wide = true,
         }
     }
 
@@ -790,6 +802,10 @@ impl Masker<'_> {
                 if self.frame.slot == Slot::Key || self.is_named() || small {
                     self.patches.push((start, self.out.len()));
                 }
+            }
+            // Nor are the rows of a table whose columns may be in what is missing.
+            if self.frame.holds_rows && outer.object && self.out.len().saturating_sub(self.frame.start) <= MAX_NAMED {
+                self.patches.push((self.frame.start, self.out.len()));
             }
             let frame = self.frame;
             self.settle(&frame, false);
@@ -886,7 +902,8 @@ impl Frame {
 
 /// Masks what a decoded string holds: JSON, markup, GraphQL, or text; `None` when nothing.
 pub(super) fn clean_string(rules: &Rules, text: &str, level: u8) -> Option<(String, u32)> {
-    if markup::has_tag(text) && !looks_like(text) {
+    // (`password=<x>` is none.)
+    if markup::has_tag(text) && !looks_like(text) && !text.contains("=<") {
         return markup::clean(rules, text, level);
     }
     if graphql::looks_like(text) {

@@ -435,7 +435,14 @@ fn free_text(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
             return kept(body, rewritten);
         }
     }
-    if form::looks_like(text) && form::is_form(rules, text) {
+    // A URL alone has the parameters of a form.
+    let url = text.contains('?') && (text.contains("://") || text.starts_with('/'));
+    if url && !body.cut && !text.contains(char::is_whitespace) {
+        let clean = header::url(rules, text);
+        let fields = u32::from(clean != text);
+        return kept(body, Rewritten { text: clean.into_owned(), fields, broke_at: None });
+    }
+    if !url && form::looks_like(text) && form::is_form(rules, text) {
         return kept(body, form::mask(rules, text, body.cut));
     }
     if table::looks_like(rules, text) {

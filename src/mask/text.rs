@@ -597,7 +597,8 @@ impl<'a> Scan<'a> {
         // What stands for a value in SQL, and `Unexpected token: }`.
         let stands_for = matches!(first.trim_end_matches([',', ';', ')']), "?" | "%s")
             || first.strip_prefix('$').is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()) && n.len() < 4);
-        if stands_for || (rest.len() <= 2 && !rest.bytes().any(|b| b.is_ascii_alphanumeric() || b >= 0x80)) {
+        let sign = |b: u8| !b.is_ascii_alphanumeric() && b < 0x80 && b != b'|' && b != b'>';
+        if stands_for || (rest.len() <= 2 && rest.bytes().all(sign)) {
             return start;
         }
         let end = if header {
@@ -670,12 +671,15 @@ impl<'a> Scan<'a> {
         let name = host.iter().take_while(|b| is_token(**b)).count();
         // Without a port or a path it is a host if the password looks like one.
         let odd = |b: &u8| b.is_ascii_digit() || b.is_ascii_uppercase();
-        let host = host.first().is_some_and(u8::is_ascii_alphanumeric)
+        let host = host.first().is_none_or(u8::is_ascii_alphanumeric)
             && match host.get(name) {
                 Some(b'(' | b'/') => true,
-                Some(b':') => host.get(name + 1).is_some_and(u8::is_ascii_digit),
+                Some(b':') => host.get(name + 1).is_none_or(u8::is_ascii_digit),
+                // Broken off before the host.
+                None if name == 0 => word.first().is_some_and(u8::is_ascii_alphabetic),
                 _ => {
-                    word.iter().skip_while(|b| **b != b':').skip(2).any(odd)
+                    word.first().is_some_and(u8::is_ascii_alphabetic)
+                        && word.iter().skip_while(|b| **b != b':').skip(2).any(odd)
                         && host.first().is_some_and(u8::is_ascii_alphabetic)
                 }
             };

