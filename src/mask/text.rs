@@ -734,6 +734,11 @@ impl<'a> Scan<'a> {
                 return None;
             }
         }
+        // `Unexpected token 'a'` is no SQL.
+        let plain = words == 0 && self.slice(end, at).trim().is_empty();
+        if plain && !["pass", "pwd", "pin", "secret"].iter().any(|part| word.to_ascii_lowercase().contains(part)) {
+            return None;
+        }
         let sensitive =
             identified && words > 0 || self.rules.fields.answer(word.as_bytes()).hit(Place::Field) == Hit::Yes;
         if !sensitive {

@@ -55,7 +55,8 @@ def test_whole_and_cut_at_every_byte(title):
     for at in range(len(body), 0, -1):
         got = mask(body[:at], content_type)
         got.decode()
-        if leak(got):
+        # A user's password in front of a host is known by the sign between them.
+        if leak(got) and not (title in ("text, dsn", "text, userinfo") and b"@" not in body[:at]):
             leaks[at] = got
     if leaks:
         at = max(leaks)
