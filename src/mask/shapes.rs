@@ -126,8 +126,10 @@ pub(super) fn iban(bytes: &[u8]) -> Option<usize> {
     if !(check.is_ascii_digit() && digit.is_ascii_digit()) {
         return None;
     }
-    let country = [a.to_ascii_uppercase(), b.to_ascii_uppercase()];
-    let length = IBANS.iter().find(|(code, _)| **code == country).map(|(_, length)| *length)?;
+    let length = usize::from(*IBAN_LENGTHS.get(letters(a, b)?)?);
+    if length == 0 {
+        return None;
+    }
     let take = |rest: u32, b: u8| match b {
         b'0'..=b'9' => (rest * 10 + u32::from(b - b'0')) % 97,
         _ => (rest * 100 + u32::from(b.to_ascii_uppercase() - b'A') + 10) % 97,
@@ -152,8 +154,32 @@ pub(super) fn iban(bytes: &[u8]) -> Option<usize> {
     None
 }
 
+/// A number for two letters.
+const fn letters(a: u8, b: u8) -> Option<usize> {
+    let (a, b) = (a.to_ascii_uppercase(), b.to_ascii_uppercase());
+    if a.is_ascii_uppercase() && b.is_ascii_uppercase() {
+        Some((a - b'A') as usize * 26 + (b - b'A') as usize)
+    } else {
+        None
+    }
+}
+
+/// The lengths of [`IBANS`] by country; 0 where there are none.
+static IBAN_LENGTHS: [u8; 26 * 26] = {
+    let mut table = [0; 26 * 26];
+    let mut i = 0;
+    while i < IBANS.len() {
+        let ([a, b], length) = IBANS[i];
+        if let Some(at) = letters(*a, *b) {
+            table[at] = length;
+        }
+        i += 1;
+    }
+    table
+};
+
 /// How long the IBANs of each country are (registry of SWIFT).
-const IBANS: &[(&[u8; 2], usize)] = &[
+const IBANS: &[(&[u8; 2], u8)] = &[
     (b"AD", 24),
     (b"AE", 23),
     (b"AL", 28),
