@@ -22,7 +22,7 @@ pub(super) fn mask(rules: &Rules, src: &str, cut: bool) -> Rewritten {
             None => (content, ""),
         };
         // A first line that breaks off inside JSON says nothing about the lines after it.
-        if value.trim_start().starts_with(['{', '[']) && json::mask(rules, value, false, 0).broke_at.is_some() {
+        if value.trim_start().starts_with(['{', '[']) && json::breaks(rules, value) {
             return Rewritten { text: out, fields, broke_at: Some(at) };
         }
         out.push_str(lead);

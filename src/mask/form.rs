@@ -76,7 +76,7 @@ fn segment(rules: &Rules, segment: &str, words: &mut Words, out: &mut String) ->
             Some((name, value)) => {
                 let decoded = percent::decode(name, true);
                 // A name that is not text is not understood.
-                let hit = decoded.as_deref().map_or(Hit::Yes, |n| rules.fields.ask(n, Place::Param, words));
+                let hit = decoded.as_deref().map_or(Hit::Yes, |n| rules.ask_form_field(n, words));
                 if is_name(rules, name) {
                     out.push_str(name);
                 } else {
@@ -88,9 +88,10 @@ fn segment(rules: &Rules, segment: &str, words: &mut Words, out: &mut String) ->
                         return fields;
                     }
                     out.push_str(PLACEHOLDER);
+                    rules.tell_form_field(decoded.as_deref());
                     return fields + 1;
                 }
-                fields += content(rules, value, out);
+                fields += rules.within(decoded.as_deref(), || content(rules, value, out));
             }
             None => fields += content(rules, pair, out),
         }
@@ -105,6 +106,7 @@ fn segment(rules: &Rules, segment: &str, words: &mut Words, out: &mut String) ->
 fn content(rules: &Rules, value: &str, out: &mut String) -> u32 {
     let Some(decoded) = percent::decode(value, true) else {
         out.push_str(PLACEHOLDER);
+        rules.tell("", "unreadable", || None);
         return 1;
     };
     match json::clean_string(rules, &decoded, 0) {

@@ -7,6 +7,7 @@
 //! docs/masking.md lists what is masked and how names match.
 
 mod events;
+mod explain;
 mod form;
 mod header;
 mod hints;
@@ -15,17 +16,24 @@ mod known;
 mod multipart;
 mod names;
 mod note;
+#[cfg(test)]
+mod own_tests;
+mod paths;
 mod percent;
 mod scan;
 #[cfg(test)]
 mod tests;
 mod text;
+mod values;
 
 use std::borrow::Cow;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::Arc;
 
+use explain::Why;
 use json::Rewritten;
-use names::{NameSet, Place};
+use names::{Hit, NameSet, Place, Words};
+use paths::{Path, Paths, Verdict};
 
 /// What stands in place of a masked value. In JSON it is a string, whatever type the value had.
 pub const PLACEHOLDER: &str = "***MASKED***";
@@ -45,11 +53,31 @@ pub struct RulesConfig {
     pub body_fields: Vec<String>,
     /// Names of headers in addition to the default list; they match as a whole, in any case.
     pub header_names: Vec<String>,
+    /// Names of the default list that are not masked: they cover their own words, as a whole.
+    pub allow_fields: Vec<String>,
+    /// Exact paths of values to mask in JSON and forms, whatever their names: `user.pin`, `items[*].code`.
+    pub paths: Vec<String>,
+    /// Exact paths of values whose names, and the names below which, do not count.
+    pub allow_paths: Vec<String>,
+    /// Regular expressions: what they match in text that is kept is masked.
+    pub patterns: Vec<String>,
+    /// Mask e-mail addresses wherever they stand.
+    pub emails: bool,
 }
 
 impl Default for RulesConfig {
     fn default() -> Self {
-        RulesConfig { mask_body: true, mask_headers: true, body_fields: Vec::new(), header_names: Vec::new() }
+        RulesConfig {
+            mask_body: true,
+            mask_headers: true,
+            body_fields: Vec::new(),
+            header_names: Vec::new(),
+            allow_fields: Vec::new(),
+            paths: Vec::new(),
+            allow_paths: Vec::new(),
+            patterns: Vec::new(),
+            emails: false,
+        }
     }
 }
 
@@ -60,18 +88,99 @@ pub struct Rules {
     mask_headers: bool,
     fields: NameSet,
     headers: NameSet,
+    emails: bool,
+    /// There are patterns.
+    everywhere: bool,
+    own: Arc<Own>,
+    /// Where what is masked is told, in explanations only.
+    log: Option<Arc<explain::Log>>,
+}
+
+/// The user's own rules beside names.
+#[derive(Debug, Default)]
+struct Own {
+    paths: Paths,
+    patterns: Vec<values::Pattern>,
+}
+
+/// Checks one of the lists of [`RulesConfig`] by the name of its option.
+///
+/// # Errors
+/// What is wrong, with the entry and what would be right.
+pub fn check_list(option: &str, entries: &[String]) -> Result<(), String> {
+    match option {
+        "mask_allow_fields" => check_allowed(entries),
+        "mask_paths" | "mask_allow_paths" => parse_all(entries, "paths", paths::MOST, Path::parse).map(drop),
+        "mask_patterns" => parse_all(entries, "patterns", values::MOST, values::Pattern::compile).map(drop),
+        _ => Ok(()),
+    }
+}
+
+fn check_allowed(entries: &[String]) -> Result<(), String> {
+    let check = |entry: &str| match () {
+        () if names::is_empty(entry) => Err("it has no letter; use a name of the default list, e.g. email".to_owned()),
+        () if !names::can_be_allowed(entry) => {
+            Err("no such name is masked by default, so it would allow nothing; leave it out".to_owned())
+        }
+        () => Ok(()),
+    };
+    parse_all(entries, "names", usize::MAX, check).map(drop)
+}
+
+fn parse_all<T>(
+    entries: &[String],
+    what: &str,
+    most: usize,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
+    if entries.len() > most {
+        return Err(format!("{} {what}; at most {most} can be set", entries.len()));
+    }
+    let parse_one = |(i, entry): (usize, &String)| {
+        let mut shown: String = entry.chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        if shown.len() < entry.len() {
+            shown.push('…');
+        }
+        parse(entry).map_err(|what| format!("entry {} ('{shown}'): {what}", i + 1))
+    };
+    entries.iter().enumerate().map(parse_one).collect()
 }
 
 impl Rules {
-    /// The default lists and what the user added.
-    pub fn new(config: &RulesConfig) -> Self {
+    /// The default lists and the user's own rules.
+    ///
+    /// # Errors
+    /// A list that [`check_list`] does not take: its option and why.
+    pub fn new(config: &RulesConfig) -> Result<Self, String> {
+        let named = |option: &'static str| move |what: String| format!("{option}: {what}");
+        check_allowed(&config.allow_fields).map_err(named("mask_allow_fields"))?;
+        let own = Own {
+            paths: Paths {
+                masked: parse_all(&config.paths, "paths", paths::MOST, Path::parse).map_err(named("mask_paths"))?,
+                allowed: parse_all(&config.allow_paths, "paths", paths::MOST, Path::parse)
+                    .map_err(named("mask_allow_paths"))?,
+            },
+            patterns: parse_all(&config.patterns, "patterns", values::MOST, values::Pattern::compile)
+                .map_err(named("mask_patterns"))?,
+        };
+        Ok(Self::build(config, own))
+    }
+
+    fn build(config: &RulesConfig, own: Own) -> Self {
         Rules {
             mask_body: config.mask_body,
             mask_headers: config.mask_headers,
-            fields: NameSet::body(config.body_fields.iter().map(String::as_str)),
+            fields: NameSet::body(
+                config.body_fields.iter().map(String::as_str),
+                config.allow_fields.iter().map(String::as_str),
+            ),
             headers: NameSet::whole(
                 header::DEFAULTS.iter().copied().chain(config.header_names.iter().map(String::as_str)),
             ),
+            emails: config.emails,
+            everywhere: !own.patterns.is_empty(),
+            own: Arc::new(own),
+            log: None,
         }
     }
 
@@ -87,12 +196,90 @@ impl Rules {
 
     /// Must every text be looked at in full, since what the user looks for shows by no sign that is known here?
     fn looks_everywhere(&self) -> bool {
-        false
+        self.everywhere
     }
 
     /// Are e-mail addresses masked wherever they stand?
     fn masks_emails(&self) -> bool {
-        false
+        self.emails
+    }
+
+    /// Is the field of a form sensitive, by a path of the user's or by its name?
+    fn ask_form_field(&self, name: &str, words: &mut Words) -> Hit {
+        match self.own.paths.form_field(name) {
+            Verdict::Masked(_) => Hit::Yes,
+            Verdict::Allowed => Hit::No,
+            Verdict::Nothing => self.fields.ask(name, Place::Param, words),
+        }
+    }
+
+    // ---- what an explanation needs; nothing without one
+
+    /// A form's field was masked. (`None`: its name is no text.)
+    fn tell_form_field(&self, name: Option<&str>) {
+        let Some(log) = &self.log else { return };
+        let mut path = String::new();
+        explain::step(self, name, &mut path);
+        let (rule, why) = match name.map(|name| (name, self.own.paths.form_field(name))) {
+            None => ("unreadable", None),
+            Some((_, Verdict::Masked(path))) => {
+                ("path", self.own.paths.masked.get(path).map(|path| (path.written.clone(), true)))
+            }
+            Some((name, _)) => ("name", self.fields.why(name, Place::Param)),
+        };
+        log.add(&path, None, rule, why);
+    }
+
+    fn tell(&self, path: &str, rule: &'static str, why: impl FnOnce() -> Option<Why>) {
+        if let Some(log) = &self.log {
+            log.add(path, None, rule, why());
+        }
+    }
+
+    /// What is told by `work` is told of the field of this name.
+    fn within<T>(&self, name: Option<&str>, work: impl FnOnce() -> T) -> T {
+        let Some(log) = &self.log else { return work() };
+        let mut path = String::new();
+        if name.is_some() {
+            explain::step(self, name, &mut path);
+        }
+        log.enter(path);
+        let done = work();
+        log.leave();
+        done
+    }
+
+    /// What is told by `work` is told of JSON in the string in hand.
+    fn inside<T>(&self, work: impl FnOnce() -> T) -> T {
+        let Some(log) = &self.log else { return work() };
+        log.enter("(json)".to_owned());
+        let done = work();
+        log.leave();
+        done
+    }
+
+    fn mark(&self) -> Option<(usize, usize)> {
+        self.log.as_ref().map(|log| log.mark())
+    }
+
+    fn forget(&self, mark: Option<(usize, usize)>) {
+        if let (Some(log), Some(mark)) = (&self.log, mark) {
+            log.forget(mark);
+        }
+    }
+
+    /// Nothing is told of what `work` masks.
+    fn probe<T>(&self, work: impl FnOnce() -> T) -> T {
+        let mark = self.mark();
+        let done = work();
+        self.forget(mark);
+        done
+    }
+
+    fn tell_kind(&self, kind: &'static str) {
+        if let Some(log) = &self.log {
+            log.kind(kind);
+        }
     }
 
     /// Would a body field of this name be masked? (The bare name `key` is told from a pair's name only in its
@@ -104,7 +291,7 @@ impl Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        Rules::new(&RulesConfig::default())
+        Rules::build(&RulesConfig::default(), Own::default())
     }
 }
 
@@ -200,8 +387,21 @@ pub fn mask_content(rules: &Rules, custom: Option<&Custom>, body: &Body<'_>) -> 
     match custom {
         Some(_) if body.cut => body.described("too large for the masking callback"),
         Some(custom) => call(custom, body),
-        None => built_in(rules, body),
+        None => {
+            let mark = rules.mark();
+            let masked = built_in(rules, body);
+            if masked.whole {
+                rules.forget(mark);
+            }
+            masked
+        }
     }
+}
+
+/// Tells which rules mask what of a body, as a JSON object, and never a value: for people who tune the rules. A type of
+/// `message/http` has `Name: value` lines explained. Slow.
+pub fn explain_content(rules: &Rules, custom: Option<&Custom>, body: &Body<'_>) -> String {
+    explain::explain(rules, custom, body).0
 }
 
 /// Masks one header's (or metadata entry's) value.
@@ -318,6 +518,7 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
     let kind = kind_of(&body.essence);
     if let Kind::Multipart = kind {
         let boundary = multipart::parameter(body.content_type.unwrap_or(""), "boundary").unwrap_or_default();
+        rules.tell_kind("multipart");
         return multipart::mask(rules, &boundary, body).unwrap_or_else(|| body.described("malformed"));
     }
     let text = match text_of(body) {
@@ -334,14 +535,15 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
     if let (Kind::Undeclared | Kind::Text | Kind::Form | Kind::Events, Some(boundary)) =
         (&kind, multipart::boundary_of(text))
     {
+        rules.tell_kind("multipart");
         return multipart::mask(rules, boundary, body).unwrap_or_else(|| body.described("malformed"));
     }
     match kind {
-        Kind::Json => kept(body, json::mask(rules, text, body.cut, 0)),
-        Kind::Form if json::looks_like(text) => kept(body, json::mask(rules, text, body.cut, 0)),
+        Kind::Json => json_body(rules, body, text),
+        Kind::Form if json::looks_like(text) => json_body(rules, body, text),
         Kind::Form if !form::is_form(rules, text) => body.described("malformed"),
-        Kind::Form => kept(body, form::mask(rules, text, body.cut)),
-        Kind::Events => kept(body, events::mask(rules, text, body.cut)),
+        Kind::Form => kept(rules, "form", body, form::mask(rules, text, body.cut)),
+        Kind::Events => kept(rules, "events", body, events::mask(rules, text, body.cut)),
         Kind::Text | Kind::Undeclared => free_text(rules, body, text),
         Kind::Markup => body.described("markup"),
         Kind::Multipart => body.described("malformed"),
@@ -350,7 +552,7 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
             if json::looks_like(text) {
                 let rewritten = json::mask(rules, text, body.cut, 0);
                 if rewritten.broke_at.is_none() {
-                    return kept(body, rewritten);
+                    return kept(rules, "json", body, rewritten);
                 }
             }
             body.described(reason)
@@ -365,7 +567,7 @@ fn free_text(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
     }
     let trimmed = text.trim_start();
     if json::looks_like(text) {
-        return kept(body, json::mask(rules, text, body.cut, 0));
+        return json_body(rules, body, text);
     }
     let mut lead = trimmed.chars();
     if lead.next() == Some('<') && lead.next().is_some_and(|c| c.is_alphabetic() || matches!(c, '!' | '?' | '/' | '_'))
@@ -373,16 +575,24 @@ fn free_text(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
         return body.described("markup");
     }
     if form::looks_like(text) && form::is_form(rules, text) {
-        return kept(body, form::mask(rules, text, body.cut));
+        return kept(rules, "form", body, form::mask(rules, text, body.cut));
     }
     let kept_text = if body.cut { text::without_last_token(text) } else { text };
     let (clean, fields) = json::clean_string(rules, kept_text, 0).unwrap_or_else(|| (kept_text.to_owned(), 0));
-    kept(body, Rewritten { text: clean, fields, broke_at: body.cut.then_some(kept_text.len()) })
+    kept(rules, "text", body, Rewritten { text: clean, fields, broke_at: body.cut.then_some(kept_text.len()) })
 }
 
-/// What was kept of a body, with a note where it breaks off.
-fn kept(body: &Body<'_>, rewritten: Rewritten) -> Masked {
+fn json_body(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
+    kept(rules, "json", body, json::mask(rules, text, body.cut, 0))
+}
+
+/// What was kept of a body of this kind, with a note where it breaks off.
+fn kept(rules: &Rules, kind: &'static str, body: &Body<'_>, rewritten: Rewritten) -> Masked {
     let Rewritten { mut text, fields, broke_at } = rewritten;
+    if let Some(log) = &rules.log {
+        log.kind(kind);
+        log.broke(broke_at);
+    }
     if let Some(at) = broke_at {
         let reason = if body.cut { "cut" } else { "malformed" };
         if text.trim().is_empty() {

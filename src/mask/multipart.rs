@@ -167,9 +167,10 @@ fn part_text(
     }
     out.push_str("\r\n");
     let size = content.len() as u64;
-    let secret = name.as_deref().is_some_and(|n| rules.fields.ask(n, Place::Param, words) != Hit::No);
+    let secret = name.as_deref().is_some_and(|n| rules.ask_form_field(n, words) != Hit::No);
     let masked = if secret {
         *fields += 1;
+        rules.tell_form_field(name.as_deref());
         Masked::text(PLACEHOLDER.to_owned())
     } else if file.is_some() {
         describe(if essence.is_empty() { "application/octet-stream" } else { &essence }, size, "file")
@@ -178,7 +179,8 @@ fn part_text(
     } else if essence.starts_with("multipart/") {
         describe(&essence, size, "nested")
     } else {
-        super::mask_body(rules, (!kind.is_empty()).then_some(kind).or(Some("text/plain")), content)
+        let kind = (!kind.is_empty()).then_some(kind).or(Some("text/plain"));
+        rules.within(name.as_deref(), || super::mask_body(rules, kind, content))
     };
     *fields += masked.fields_masked;
     out.push_str(&masked.text);

@@ -194,6 +194,9 @@ impl Scan<'_> {
             self.out.push_str(PLACEHOLDER);
             self.copied = end;
             self.count += 1;
+            if let (Some(log), true) = (&self.rules.log, self.encoded) {
+                log.piece(start, end);
+            }
         }
         self.recent_len = 0;
         end
