@@ -870,7 +870,7 @@ impl Masker<'_> {
                             Kind::Named | Kind::Element if named => ("pair", log.name(depth)),
                             Kind::Named | Kind::Element => ("pair", None),
                         };
-                        log.will_go(span.start, rule, why);
+                        log.goes(span.start, rule, why);
                     }
                 }
             }
@@ -938,6 +938,12 @@ impl Masker<'_> {
             if let Some(start) = self.frame.open {
                 if self.frame.slot == Slot::Key || self.is_named() {
                     self.patches.push((start, self.out.len()));
+                    if let Some(trail) = &mut self.trail {
+                        let depth = trail.depth();
+                        if let Some(log) = &mut trail.log {
+                            log.goes(start, "pair", log.name(depth));
+                        }
+                    }
                 }
             }
             let frame = self.frame;
@@ -947,9 +953,9 @@ impl Masker<'_> {
             }
             self.frame = outer;
         }
-        let trail = self.trail;
+        let mut trail = self.trail;
         let (text, patched) = apply(self.out, self.patches, |start| {
-            if let Some(log) = trail.as_ref().and_then(|trail| trail.log.as_ref()) {
+            if let Some(log) = trail.as_mut().and_then(|trail| trail.log.as_mut()) {
                 log.gone(start);
             }
         });

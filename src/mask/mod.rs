@@ -218,8 +218,7 @@ impl Rules {
     /// A form's field was masked. (`None`: its name is no text.)
     fn tell_form_field(&self, name: Option<&str>) {
         let Some(log) = &self.log else { return };
-        let mut path = String::new();
-        explain::step(self, name, &mut path);
+        let path = self.form_path(name);
         let (rule, why) = match name.map(|name| (name, self.own.paths.form_field(name))) {
             None => ("unreadable", None),
             Some((_, Verdict::Masked(path))) => {
@@ -228,6 +227,15 @@ impl Rules {
             Some((name, _)) => ("name", self.fields.why(name, Place::Param)),
         };
         log.add(&path, None, rule, why);
+    }
+
+    fn form_path(&self, name: Option<&str>) -> String {
+        let mut path = String::new();
+        match name {
+            None => explain::step(self, None, &mut path),
+            Some(name) => paths::form_steps(name).iter().for_each(|name| explain::step(self, Some(name), &mut path)),
+        }
+        path
     }
 
     fn tell(&self, path: &str, rule: &'static str, why: impl FnOnce() -> Option<Why>) {
@@ -239,11 +247,7 @@ impl Rules {
     /// What is told by `work` is told of the field of this name.
     fn within<T>(&self, name: Option<&str>, work: impl FnOnce() -> T) -> T {
         let Some(log) = &self.log else { return work() };
-        let mut path = String::new();
-        if name.is_some() {
-            explain::step(self, name, &mut path);
-        }
-        log.enter(path);
+        log.enter(name.map_or(String::new(), |_| self.form_path(name)));
         let done = work();
         log.leave();
         done

@@ -291,7 +291,7 @@ fn an_explanation_of_each_kind() {
     let some = |kind: &str, entries: &[&str]| (kind.to_owned(), list(entries));
     assert_eq!(
         rows(Some("application/x-www-form-urlencoded"), "user[pin]=1&a=Bearer+abc&j=%7B%22pin%22%3A1%7D&z=%FF"),
-        some("form", &["[\"user[pin]\"]|name|pin", "a|value|bearer", "j(json).pin|name|pin", "z|unreadable|-"])
+        some("form", &["user.pin|name|pin", "a|value|bearer", "j(json).pin|name|pin", "z|unreadable|-"])
     );
     assert_eq!(
         rows(

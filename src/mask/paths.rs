@@ -3,6 +3,7 @@
 //! While JSON is copied, a [`Trail`] follows it: for each open container one bit for every path that leads so far. It is there only
 //! when the user has paths, or when somebody asks for an explanation; without it a value costs one branch.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::explain::{Log, Why};
@@ -141,12 +142,7 @@ impl Paths {
 
     /// What they say of a form's field: `user[pin]` is `user.pin`. What lies below an allowed one is allowed as well.
     pub(super) fn form_field(&self, name: &str) -> Verdict {
-        let steps: Vec<&str> = match name.split_once('[') {
-            Some((first, rest)) if rest.ends_with(']') => {
-                std::iter::once(first).chain(rest.trim_end_matches(']').split("][")).collect()
-            }
-            _ => vec![name],
-        };
+        let steps = form_steps(name);
         if let Some(index) = self.masked.iter().position(|path| path.is_form_field(&steps)) {
             return Verdict::Masked(index);
         }
@@ -157,6 +153,16 @@ impl Paths {
         } else {
             Verdict::Nothing
         }
+    }
+}
+
+/// The steps of a form field's name.
+pub(super) fn form_steps(name: &str) -> Vec<&str> {
+    match name.split_once('[') {
+        Some((first, rest)) if rest.ends_with(']') => {
+            std::iter::once(first).chain(rest.strip_suffix(']').unwrap_or(rest).split("][")).collect()
+        }
+        _ => vec![name],
     }
 }
 
@@ -255,6 +261,9 @@ impl<'r> Trail<'r> {
     /// The value in hand is a container, and what is in it comes next.
     pub(super) fn open(&mut self) {
         self.levels.push(self.now);
+        if let Some(log) = &mut self.log {
+            log.open();
+        }
     }
 
     pub(super) fn close(&mut self) {
@@ -305,22 +314,42 @@ impl<'r> Trail<'r> {
 /// What an explanation has to know of values that may be replaced after all, when a name for them shows up.
 pub(super) struct Spans<'r> {
     pub log: &'r Log,
-    /// Where the value begins in the output, and the path to it.
+    /// Where such values of the open containers begin in the output, in order, and the paths to them.
     places: Vec<(usize, String)>,
+    /// For each open container, how many of them stand before it and with it.
+    before: Vec<usize>,
     /// The last sensitive names by the number of containers around them, and by the column.
     names: Vec<Option<Why>>,
     columns: Vec<(usize, Why)>,
-    /// Values that will be replaced: where they begin, by which rule and entry.
-    why: Vec<(usize, &'static str, Option<Why>)>,
+    /// Values that will be replaced, by where they begin: the path, the rule and the entry.
+    going: HashMap<usize, (String, &'static str, Option<Why>)>,
 }
 
 impl<'r> Spans<'r> {
     fn new(log: &'r Log) -> Self {
-        Spans { log, places: Vec::new(), names: Vec::new(), columns: Vec::new(), why: Vec::new() }
+        Spans {
+            log,
+            places: Vec::new(),
+            before: Vec::new(),
+            names: Vec::new(),
+            columns: Vec::new(),
+            going: HashMap::new(),
+        }
     }
 
     pub(super) fn begins(&mut self, start: usize, path: String) {
         self.places.push((start, path));
+    }
+
+    fn open(&mut self) {
+        self.before.push(self.places.len());
+    }
+
+    fn close(&mut self, depth: usize) {
+        self.names.truncate(depth + 1);
+        if let Some(before) = self.before.pop() {
+            self.places.truncate(before);
+        }
     }
 
     pub(super) fn named(&mut self, depth: usize, column: Option<usize>, why: Option<Why>) {
@@ -343,21 +372,19 @@ impl<'r> Spans<'r> {
         known.map(|(_, why)| why.clone())
     }
 
-    fn close(&mut self, depth: usize) {
-        self.names.truncate(depth + 1);
+    /// The value that begins here will be replaced, unless one around it is.
+    pub(super) fn goes(&mut self, start: usize, rule: &'static str, why: Option<Why>) {
+        let place = self.places.binary_search_by_key(&start, |(start, _)| *start);
+        let path = place.ok().and_then(|i| self.places.get(i)).map_or("", |(_, path)| path);
+        self.going.insert(start, (path.to_owned(), rule, why));
     }
 
-    pub(super) fn will_go(&mut self, start: usize, rule: &'static str, why: Option<Why>) {
-        self.why.push((start, rule, why));
-    }
-
-    /// The value that begins here in the output was replaced.
-    pub(super) fn gone(&self, start: usize) {
-        let path = self.places.iter().rfind(|(place, _)| *place == start).map_or("", |(_, path)| path);
-        let known = self.why.iter().find(|(place, ..)| *place == start);
-        let (rule, why) = known.map_or(("pair", None), |(_, rule, why)| (*rule, why.clone()));
-        self.log.swallow(path);
-        self.log.add(path, None, rule, why);
+    /// It was replaced.
+    pub(super) fn gone(&mut self, start: usize) {
+        if let Some((path, rule, why)) = self.going.remove(&start) {
+            self.log.swallow(&path);
+            self.log.add(&path, None, rule, why);
+        }
     }
 }
 
