@@ -475,8 +475,9 @@ impl Masker<'_> {
             end = quoted.end;
             // JSON in a string begins with one of these, perhaps after white space.
             let lead = self.byte(start + 1);
-            if quoted.hinted || matches!(lead, b'{' | b'[' | b'\\' | b' ' | b'\t') || self.rules.looks_everywhere() {
-                self.clean(start, quoted);
+            let hinted = quoted.hinted || matches!(lead, b'{' | b'[' | b'\\' | b' ' | b'\t');
+            if hinted || self.rules.looks_everywhere() {
+                self.clean(start, quoted, hinted);
             }
             named = self.name_value(start, quoted);
         } else {
@@ -717,7 +718,7 @@ impl Masker<'_> {
     /// Masks what is secret inside a string value.
     #[cold]
     #[inline(never)]
-    fn clean(&mut self, start: usize, quoted: Quoted) {
+    fn clean(&mut self, start: usize, quoted: Quoted, hinted: bool) {
         let raw = self.src.get(start + 1..quoted.end - 1).unwrap_or("");
         let mut scratch = std::mem::take(&mut self.scratch);
         let text: &str = if quoted.escaped {
@@ -731,7 +732,10 @@ impl Masker<'_> {
             log.enter(trail.path(self.rules, self.src, true));
             Some(log)
         });
-        let cleaned = clean_string(self.rules, text, self.level);
+        let cleaned = match hinted {
+            true => clean_string(self.rules, text, self.level),
+            false => values::mask(self.rules, text, None),
+        };
         if let Some(log) = told {
             log.leave();
         }

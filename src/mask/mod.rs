@@ -20,6 +20,7 @@ mod note;
 mod own_tests;
 mod paths;
 mod percent;
+mod prefilter;
 mod scan;
 #[cfg(test)]
 mod tests;

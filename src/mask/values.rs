@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use regex_lite::{Regex, RegexBuilder};
 
+use super::prefilter::Run;
 use super::{Rules, PLACEHOLDER};
 
 /// So many patterns may be set, each of so many bytes; and no pattern may grow beyond this when it is compiled.
@@ -22,6 +23,8 @@ pub(super) struct Pattern {
     regex: Regex,
     /// It has the group `secret`.
     grouped: bool,
+    /// What every match has in it.
+    run: Option<Run>,
 }
 
 impl Pattern {
@@ -37,11 +40,14 @@ impl Pattern {
             return Err("it matches the empty string; use + in place of *, and something beside anchors".to_owned());
         }
         let grouped = regex.capture_names().flatten().any(|name| name == GROUP);
-        Ok(Pattern { regex, grouped })
+        Ok(Pattern { regex, grouped, run: Run::of(written) })
     }
 
     /// What it would replace.
     fn ranges(&self, text: &str) -> Vec<Range<usize>> {
+        if self.run.as_ref().is_some_and(|run| !run.is_in(text)) {
+            return Vec::new();
+        }
         let mut ranges: Vec<Range<usize>> = if self.grouped {
             self.regex.captures_iter(text).filter_map(|found| found.name(GROUP).map(|m| m.range())).collect()
         } else {
