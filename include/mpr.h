@@ -690,6 +690,79 @@ mpr_status mpr_options_get_mask_header_names(const mpr_options *options,
                                              size_t capacity,
                                              size_t *needed);
 
+// Names of the default list that are not masked, e.g. `email, address, session_id`: a JSON array, or names with commas. An
+// entry covers its own words in any name (`email` also `user_email`, not `email_password`); mask_body_fields wins over it.
+// What is secret by its form stays masked. A name that is not on the default list is an error.
+// NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT (the message names the entry and what would be right) or
+// MPR_ERR_POISONED. Since 0.1.
+mpr_status mpr_options_set_mask_allow_fields(mpr_options *options,
+                                             const char *value);
+
+// What mpr_init() would use for mask_allow_fields, as text (lists and objects as JSON, "" for none). The size that is
+// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+mpr_status mpr_options_get_mask_allow_fields(const mpr_options *options,
+                                             char *out,
+                                             size_t capacity,
+                                             size_t *needed);
+
+// Exact paths of values to mask in JSON bodies and form fields, whatever their names: a JSON array, or paths with commas. A
+// path is `user.pin`, `items[*].code`, `items[0].code`, `*.note` (any one step) or `["odd.key"]`, from the root of each
+// document, in the case of the names; at most 64. They do not reach into JSON that lies in a string. Text that begins with
+// `[` is a JSON array.
+// NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT (the message names the entry and what would be right) or
+// MPR_ERR_POISONED. Since 0.1.
+mpr_status mpr_options_set_mask_paths(mpr_options *options,
+                                      const char *value);
+
+// What mpr_init() would use for mask_paths, as text (lists and objects as JSON, "" for none). The size that is
+// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+mpr_status mpr_options_get_mask_paths(const mpr_options *options,
+                                      char *out,
+                                      size_t capacity,
+                                      size_t *needed);
+
+// Exact paths, as for mask_paths, of values whose names do not count, nor those of what lies in them. mask_paths wins over
+// it; what is secret by its form stays masked; what lies in a masked value is not reached.
+// NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT (the message names the entry and what would be right) or
+// MPR_ERR_POISONED. Since 0.1.
+mpr_status mpr_options_set_mask_allow_paths(mpr_options *options,
+                                            const char *value);
+
+// What mpr_init() would use for mask_allow_paths, as text (lists and objects as JSON, "" for none). The size that is
+// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+mpr_status mpr_options_get_mask_allow_paths(const mpr_options *options,
+                                            char *out,
+                                            size_t capacity,
+                                            size_t *needed);
+
+// Regular expressions: what they match in text that is kept (strings and numbers of JSON, text, form and header values) is
+// masked. A JSON array, at most 64 of at most 1000 bytes. With a group `(?P<secret>…)` only the group is masked. No look-around, no
+// back references; time is linear in the text, but each pattern reads all of it. A pattern that matches the empty string
+// is an error.
+// NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT (the message names the entry and what would be right) or
+// MPR_ERR_POISONED. Since 0.1.
+mpr_status mpr_options_set_mask_patterns(mpr_options *options,
+                                         const char *value);
+
+// What mpr_init() would use for mask_patterns, as text (lists and objects as JSON, "" for none). The size that is
+// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+mpr_status mpr_options_get_mask_patterns(const mpr_options *options,
+                                         char *out,
+                                         size_t capacity,
+                                         size_t *needed);
+
+// Whether e-mail addresses are masked wherever they stand in text. Default 0.
+// Takes 0 or 1. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
+mpr_status mpr_options_set_mask_emails(mpr_options *options, int32_t value);
+
+// Writes what mpr_init() would use for mask_emails to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
+// MPR_ERR_POISONED. Since 0.1.
+mpr_status mpr_options_get_mask_emails(const mpr_options *options, int32_t *out);
+
 // The only headers to capture: a JSON array, or names with commas. Default: all.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_set_headers_to_include(mpr_options *options, const char *value);
@@ -1000,6 +1073,21 @@ mpr_status mpr_mask(const char *content_type,
                     uint8_t *out,
                     size_t capacity,
                     size_t *needed);
+
+// Tells what mpr_mask() masks of a body and by which rule, for tuning the rules; never a value. Parameters as for mpr_mask();
+// with the content type message/http the body is "Name: value\r\n…", whose values are explained as headers. Writes a
+// JSON object: content_type, kind ("json", "form", "headers", "described", …), size, fields_masked, and masked, an array with
+// an entry {path, at, rule, entry, by} for each value: where it is (`at`: the byte in a text), the kind of rule ("name",
+// "pair", "table", "path", "pattern", "value", …), the list's entry, and "default" or "user". At most 1000 are
+// listed, then truncated_list is true. broke_at is where the body was no longer understood, note what stands for it. Slow,
+// and for development: calls the mask callback if there is one. Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+// MPR_ERR_INVALID_ARGUMENT. Since 0.1.
+mpr_status mpr_explain_mask(const char *content_type,
+                            const uint8_t *in,
+                            size_t len,
+                            uint8_t *out,
+                            size_t capacity,
+                            size_t *needed);
 
 /* ---- Spans and exceptions, for hosts with no OpenTelemetry of their own ---- */
 

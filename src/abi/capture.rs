@@ -1,7 +1,7 @@
 //! Payloads: captured and masked on the caller's thread, handed back as finished attributes.
 
 use std::ffi::{c_char, c_void};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::guard::{guard, guard_or};
 use super::handles::Handles;
@@ -213,16 +213,48 @@ pub unsafe extern "C" fn mpr_mask(
         // SAFETY: readable as the header asks.
         let (content_type, body) =
             unsafe { (input::opt_text("content_type", content_type)?, input::bytes("in", in_, len)?) };
-        let masked = match recorder::current().as_ref() {
-            Some(recorder) => {
-                let config = &recorder.config.capture;
-                mask::mask_content(&config.rules, config.custom.as_deref(), &mask::Body::new(content_type, body))
-            }
-            None => mask::mask_body(&mask::Rules::default(), content_type, body),
-        };
+        let masked =
+            with_rules(|rules, custom| mask::mask_content(rules, custom, &mask::Body::new(content_type, body)));
         // SAFETY: `capacity` writable bytes and a size_t or NULL, as the header asks.
         unsafe { input::write_bytes(masked.text.as_bytes(), out, capacity, needed) }.map(|()| MPR_OK)
     })
+}
+
+/// Tells what mpr_mask() masks of a body and by which rule, for tuning the rules; never a value. Parameters as for mpr_mask();
+/// with the content type message/http the body is "Name: value\r\n…", whose values are explained as headers. Writes a
+/// JSON object: content_type, kind ("json", "form", "headers", "described", …), size, fields_masked, and masked, an array with
+/// an entry {path, at, rule, entry, by} for each value: where it is (`at`: the byte in a text), the kind of rule ("name",
+/// "pair", "table", "path", "pattern", "value", …), the list's entry, and "default" or "user". At most 1000 are
+/// listed, then truncated_list is true. broke_at is where the body was no longer understood, note what stands for it. Slow,
+/// and for development: calls the mask callback if there is one. Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+/// MPR_ERR_INVALID_ARGUMENT. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn mpr_explain_mask(
+    content_type: *const c_char,
+    in_: *const u8,
+    len: usize,
+    out: *mut u8,
+    capacity: usize,
+    needed: *mut usize,
+) -> mpr_status {
+    guard("mpr_explain_mask", || {
+        // SAFETY: readable as the header asks.
+        let (content_type, body) =
+            unsafe { (input::opt_text("content_type", content_type)?, input::bytes("in", in_, len)?) };
+        let told =
+            with_rules(|rules, custom| mask::explain_content(rules, custom, &mask::Body::new(content_type, body)));
+        // SAFETY: `capacity` writable bytes and a size_t or NULL, as the header asks.
+        unsafe { input::write_bytes(told.as_bytes(), out, capacity, needed) }.map(|()| MPR_OK)
+    })
+}
+
+/// The rules of mpr_init(), or the default ones before it, which are compiled once.
+fn with_rules<T>(work: impl FnOnce(&mask::Rules, Option<&mask::Custom>) -> T) -> T {
+    static DEFAULTS: OnceLock<mask::Rules> = OnceLock::new();
+    match recorder::current().as_ref() {
+        Some(recorder) => work(&recorder.config.capture.rules, recorder.config.capture.custom.as_deref()),
+        None => work(DEFAULTS.get_or_init(mask::Rules::default), None),
+    }
 }
 
 /// The recorder, when this trace's content is wanted. The comparison comes first: most traces are ordinary.

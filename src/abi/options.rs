@@ -649,6 +649,134 @@ pub unsafe extern "C" fn mpr_options_get_mask_header_names(
     })
 }
 
+/// Names of the default list that are not masked, e.g. `email, address, session_id`: a JSON array, or names with commas. An
+/// entry covers its own words in any name (`email` also `user_email`, not `email_password`); mask_body_fields wins over it.
+/// What is secret by its form stays masked. A name that is not on the default list is an error.
+/// NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT (the message names the entry and what would be right) or
+/// MPR_ERR_POISONED. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn mpr_options_set_mask_allow_fields(
+    options: *mut mpr_options,
+    value: *const c_char,
+) -> mpr_status {
+    // SAFETY: passed on with the header's rules.
+    guard("mpr_options_set_mask_allow_fields", || unsafe { set_text(options, "mask_allow_fields", value) })
+}
+
+/// What mpr_init() would use for mask_allow_fields, as text (lists and objects as JSON, "" for none). The size that is
+/// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+/// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn mpr_options_get_mask_allow_fields(
+    options: *const mpr_options,
+    out: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+) -> mpr_status {
+    // SAFETY: passed on with the header's rules.
+    guard("mpr_options_get_mask_allow_fields", || unsafe {
+        get_text(options, "mask_allow_fields", out, capacity, needed)
+    })
+}
+
+/// Exact paths of values to mask in JSON bodies and form fields, whatever their names: a JSON array, or paths with commas. A
+/// path is `user.pin`, `items[*].code`, `items[0].code`, `*.note` (any one step) or `["odd.key"]`, from the root of each
+/// document, in the case of the names; at most 64. They do not reach into JSON that lies in a string. Text that begins with
+/// `[` is a JSON array.
+/// NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT (the message names the entry and what would be right) or
+/// MPR_ERR_POISONED. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn mpr_options_set_mask_paths(options: *mut mpr_options, value: *const c_char) -> mpr_status {
+    // SAFETY: passed on with the header's rules.
+    guard("mpr_options_set_mask_paths", || unsafe { set_text(options, "mask_paths", value) })
+}
+
+/// What mpr_init() would use for mask_paths, as text (lists and objects as JSON, "" for none). The size that is
+/// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+/// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn mpr_options_get_mask_paths(
+    options: *const mpr_options,
+    out: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+) -> mpr_status {
+    // SAFETY: passed on with the header's rules.
+    guard("mpr_options_get_mask_paths", || unsafe { get_text(options, "mask_paths", out, capacity, needed) })
+}
+
+/// Exact paths, as for mask_paths, of values whose names do not count, nor those of what lies in them. mask_paths wins over
+/// it; what is secret by its form stays masked; what lies in a masked value is not reached.
+/// NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT (the message names the entry and what would be right) or
+/// MPR_ERR_POISONED. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn mpr_options_set_mask_allow_paths(
+    options: *mut mpr_options,
+    value: *const c_char,
+) -> mpr_status {
+    // SAFETY: passed on with the header's rules.
+    guard("mpr_options_set_mask_allow_paths", || unsafe { set_text(options, "mask_allow_paths", value) })
+}
+
+/// What mpr_init() would use for mask_allow_paths, as text (lists and objects as JSON, "" for none). The size that is
+/// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+/// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn mpr_options_get_mask_allow_paths(
+    options: *const mpr_options,
+    out: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+) -> mpr_status {
+    // SAFETY: passed on with the header's rules.
+    guard("mpr_options_get_mask_allow_paths", || unsafe {
+        get_text(options, "mask_allow_paths", out, capacity, needed)
+    })
+}
+
+/// Regular expressions: what they match in text that is kept (strings and numbers of JSON, text, form and header values) is
+/// masked. A JSON array, at most 64 of at most 1000 bytes. With a group `(?P<secret>…)` only the group is masked. No look-around, no
+/// back references; time is linear in the text, but each pattern reads all of it. A pattern that matches the empty string
+/// is an error.
+/// NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT (the message names the entry and what would be right) or
+/// MPR_ERR_POISONED. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn mpr_options_set_mask_patterns(options: *mut mpr_options, value: *const c_char) -> mpr_status {
+    // SAFETY: passed on with the header's rules.
+    guard("mpr_options_set_mask_patterns", || unsafe { set_text(options, "mask_patterns", value) })
+}
+
+/// What mpr_init() would use for mask_patterns, as text (lists and objects as JSON, "" for none). The size that is
+/// needed, with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL,
+/// MPR_ERR_INVALID_ARGUMENT (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn mpr_options_get_mask_patterns(
+    options: *const mpr_options,
+    out: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+) -> mpr_status {
+    // SAFETY: passed on with the header's rules.
+    guard("mpr_options_get_mask_patterns", || unsafe { get_text(options, "mask_patterns", out, capacity, needed) })
+}
+
+/// Whether e-mail addresses are masked wherever they stand in text. Default 0.
+/// Takes 0 or 1. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
+#[no_mangle]
+pub extern "C" fn mpr_options_set_mask_emails(options: *mut mpr_options, value: i32) -> mpr_status {
+    guard("mpr_options_set_mask_emails", || set_bool(options, "mask_emails", value))
+}
+
+/// Writes what mpr_init() would use for mask_emails to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
+/// MPR_ERR_POISONED. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn mpr_options_get_mask_emails(options: *const mpr_options, out: *mut i32) -> mpr_status {
+    // SAFETY: passed on with the header's rules.
+    guard("mpr_options_get_mask_emails", || unsafe {
+        get_number(options, "mask_emails", out, |v| v.as_bool().map(i32::from))
+    })
+}
+
 /// The only headers to capture: a JSON array, or names with commas. Default: all.
 /// NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]

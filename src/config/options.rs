@@ -29,6 +29,8 @@ pub enum Type {
     Ratio,
     /// A JSON array of text, or text with commas.
     Names,
+    /// A JSON array of regular expressions, which have commas themselves.
+    Patterns,
     /// A JSON object of plain values, or `key=value,key=value` as OpenTelemetry's environment variables have it.
     Object,
 }
@@ -95,6 +97,11 @@ pub static SPECS: &[Spec] = &[
     spec("mask_headers", Type::Bool, &[], || json!(true)),
     spec("mask_body_fields", Type::Names, &[], || json!([])),
     spec("mask_header_names", Type::Names, &[], || json!([])),
+    spec("mask_allow_fields", Type::Names, &[], || json!([])),
+    spec("mask_paths", Type::Names, &[], || json!([])),
+    spec("mask_allow_paths", Type::Names, &[], || json!([])),
+    spec("mask_patterns", Type::Patterns, &[], || json!([])),
+    spec("mask_emails", Type::Bool, &[], || json!(false)),
     spec("headers_to_include", Type::Names, &[], || json!([])),
     spec("headers_to_exclude", Type::Names, &[], || json!([])),
     spec("decompress", Type::Bool, &[], || json!(true)),
@@ -242,8 +249,12 @@ fn check(spec: &Spec, field: &str, value: Value) -> Result<Value> {
             Ok(value)
         }
         (Type::Ratio, Value::Number(n)) if n.as_f64().is_some_and(|n| (0.0..=1.0).contains(&n)) => Ok(value),
-        (Type::Names, Value::Array(names)) if names.iter().all(|name| name.is_string()) => Ok(value),
-        (Type::Names, Value::String(text)) if text.trim_start().starts_with('[') => {
+        (Type::Names | Type::Patterns, Value::Array(names)) if names.iter().all(|name| name.is_string()) => {
+            let entries: Vec<String> = names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
+            let checked = crate::mask::check_list(spec.name, &entries);
+            checked.map(|()| value).map_err(|what| Error::invalid(format!("{field}: {what}")))
+        }
+        (Type::Names | Type::Patterns, Value::String(text)) if text.trim_start().starts_with('[') => {
             let list = serde_json::from_str(text).map_err(|e| not_json(field, &e))?;
             if matches!(list, Value::String(_)) {
                 return wrong("a JSON array of names".into());
@@ -251,7 +262,8 @@ fn check(spec: &Spec, field: &str, value: Value) -> Result<Value> {
             check(spec, field, list)
         }
         (Type::Names, Value::String(text)) => {
-            Ok(text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect::<Vec<_>>().into())
+            let names: Vec<_> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+            check(spec, field, names.into())
         }
         (Type::Object, Value::Object(map)) if map.values().all(|v| !v.is_object() && !v.is_array() && !v.is_null()) => {
             Ok(value)
@@ -270,6 +282,7 @@ fn check(spec: &Spec, field: &str, value: Value) -> Result<Value> {
             Type::Integer(min, max) => format!("a whole number from {min} to {max}"),
             Type::Ratio => "a number from 0 to 1".into(),
             Type::Names => "an array of names".into(),
+            Type::Patterns => "a JSON array of regular expressions".into(),
             Type::Object => "an object of plain values".into(),
         }),
     }
@@ -373,8 +386,13 @@ mod tests {
             ("apiKey", json!("k"), "options: there is no option 'apiKey'; did you mean 'api_key'?"),
             ("api_key", json!("Bearer abc"), "api_key: leave out the leading 'Bearer '; give the key alone"),
             ("headers", json!("novalue"), "headers: the given value is not a JSON object or key=value,key=value"),
+            ("mask_patterns", json!("a{1,2}"), "mask_patterns: 'a{1,2}' is not a JSON array of regular expressions"),
+            ("mask_patterns", json!(["a", "("]), "mask_patterns: entry 2 ('('): it is not a pattern: "),
+            ("mask_paths", json!("a.b, a[x]"), "mask_paths: entry 2 ('a[x]'): brackets with neither a number, "),
+            ("mask_allow_fields", json!(["colour"]), "mask_allow_fields: entry 1 ('colour'): no such name is masked "),
         ] {
-            assert_eq!(options.set(name, value).unwrap_err().message, message);
+            let error = options.set(name, value).unwrap_err();
+            assert!(error.message.starts_with(message), "{error}");
         }
         let error = options.set("api_key", json!("sec ret")).unwrap_err();
         assert!(!error.message.contains("sec") && error.message.contains("position 3"), "{error}");

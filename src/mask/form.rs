@@ -186,7 +186,7 @@ fn segment(rules: &Rules, segment: &str, pairs: &Pairs, words: &mut Words, out: 
             Some((name, value)) => {
                 let decoded = percent::decode(name, true);
                 // A name that is not text is not understood.
-                let hit = decoded.as_deref().map_or(Hit::Yes, |n| match rules.fields.ask(n, Place::Param, words) {
+                let hit = decoded.as_deref().map_or(Hit::Yes, |n| match rules.ask_form_field(n, words) {
                     Hit::No if pairs.name_value(n) => Hit::Yes,
                     hit => hit,
                 });
@@ -201,9 +201,10 @@ fn segment(rules: &Rules, segment: &str, pairs: &Pairs, words: &mut Words, out: 
                         return fields;
                     }
                     out.push_str(PLACEHOLDER);
+                    rules.tell_form_field(decoded.as_deref());
                     return fields + 1;
                 }
-                fields += content(rules, value, out);
+                fields += rules.within(decoded.as_deref(), || content(rules, value, out));
             }
             None => fields += content(rules, pair, out),
         }
@@ -218,6 +219,7 @@ fn segment(rules: &Rules, segment: &str, pairs: &Pairs, words: &mut Words, out: 
 fn content(rules: &Rules, value: &str, out: &mut String) -> u32 {
     let Some(decoded) = percent::decode(value, true) else {
         out.push_str(PLACEHOLDER);
+        rules.tell("", "unreadable", || None);
         return 1;
     };
     match json::clean_string(rules, &decoded, 0) {

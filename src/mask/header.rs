@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::names::{Hit, Place, Words};
-use super::{form, text, Rules, PLACEHOLDER};
+use super::explain::Why;
+use super::names::{Hit, NameSet, Place, Words};
+use super::{form, Rules, PLACEHOLDER};
 
 /// Masked as a whole in addition to every name that the body list knows.
 pub(super) const DEFAULTS: &[&str] = &[
@@ -37,7 +38,13 @@ pub(super) fn mask<'a>(rules: &Rules, name: &str, value: &'a str) -> Cow<'a, str
     match lower.as_str() {
         "cookie" => return Cow::Owned(cookies(value)),
         "set-cookie" | "set-cookie2" => return Cow::Owned(set_cookie(value)),
-        "www-authenticate" | "proxy-authenticate" => return challenge(value),
+        "www-authenticate" | "proxy-authenticate" => {
+            let challenge = challenge(value);
+            return match super::values::mask(rules, &challenge, None) {
+                Some((clean, _)) => Cow::Owned(clean),
+                None => challenge,
+            };
+        }
         _ => {}
     }
     if rules.headers.ask(name, Place::Field, &mut words) != Hit::No
@@ -55,6 +62,25 @@ pub(super) fn mask<'a>(rules: &Rules, name: &str, value: &'a str) -> Cow<'a, str
     match super::json::clean_string(rules, value, 0) {
         Some((clean, _)) => Cow::Owned(clean),
         None => Cow::Borrowed(value),
+    }
+}
+
+/// Which rule masks the value of this header whole, and by which entry.
+pub(super) fn why(rules: &Rules, name: &str) -> (&'static str, Option<Why>) {
+    let lower = name.to_ascii_lowercase();
+    if matches!(lower.as_str(), "cookie" | "set-cookie" | "set-cookie2") {
+        return ("cookie", None);
+    }
+    if matches!(lower.as_str(), "www-authenticate" | "proxy-authenticate") {
+        return ("value", Some(("challenge".to_owned(), false)));
+    }
+    if let Some((entry, own)) = rules.headers.why(name, Place::Field) {
+        let listed = NameSet::whole(DEFAULTS.iter().copied()).why(name, Place::Field).is_some();
+        return ("name", Some((if listed { lower } else { entry }, own || !listed)));
+    }
+    match rules.fields.why(name, Place::Field) {
+        Some(why) => ("name", Some(why)),
+        None => ("binary", None),
     }
 }
 
@@ -79,12 +105,20 @@ fn is_url(lower: &str) -> bool {
 
 /// Masks secret parameters and the user part of a URL, whole or only a path.
 pub(super) fn url<'a>(rules: &Rules, value: &'a str) -> Cow<'a, str> {
+    match clean_url(rules, value) {
+        (_, 0) => Cow::Borrowed(value),
+        (clean, _) => Cow::Owned(clean),
+    }
+}
+
+/// The same, with how many values were replaced.
+pub(super) fn clean_url(rules: &Rules, value: &str) -> (String, u32) {
     let (head, tail) = match value.find(['?', '#']) {
         Some(i) => value.split_at(i),
         None => (value, ""),
     };
     let mut fields = 0;
-    let mut out = match text::mask(rules, head, Place::Field) {
+    let mut out = match super::json::clean_string(rules, head, 0) {
         Some((clean, count)) => {
             fields += count;
             clean
@@ -103,11 +137,7 @@ pub(super) fn url<'a>(rules: &Rules, value: &'a str) -> Cow<'a, str> {
         out.push_str(&masked.text);
         rest = next;
     }
-    if fields > 0 {
-        Cow::Owned(out)
-    } else {
-        Cow::Borrowed(value)
-    }
+    (out, fields)
 }
 
 /// `a=1; b=2`: names stay, values go.

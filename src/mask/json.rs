@@ -5,10 +5,12 @@
 //! type, becomes `"***MASKED***"`. Several documents may follow each other (NDJSON, concatenated, JSON-seq). At the first byte that
 //! is not JSON the output ends: what is complete before it is kept, nothing after it is.
 
+use super::explain::{self, Why};
 use super::hints;
 use super::names::{Answer, Hit, Place, Slot};
+use super::paths::{self, Trail, Verdict};
 use super::scan::Scan;
-use super::{graphql, markup, shapes, text, Rules, PLACEHOLDER};
+use super::{graphql, markup, shapes, text, values, Rules, PLACEHOLDER};
 
 /// A container nested deeper than this is masked as a whole.
 const MAX_DEPTH: usize = 200;
@@ -45,6 +47,7 @@ pub(super) fn mask(rules: &Rules, src: &str, cut: bool, level: u8) -> Rewritten 
     if u32::try_from(src.len()).is_err() {
         return Rewritten { text: String::new(), fields: 0, broke_at: Some(0) };
     }
+    let trail = Trail::new(rules, level);
     let mut masker = Masker {
         rules,
         src,
@@ -62,6 +65,11 @@ pub(super) fn mask(rules: &Rules, src: &str, cut: bool, level: u8) -> Rewritten 
         spans: Vec::new(),
         patches: Vec::new(),
         scratch: String::new(),
+        key_at: (0, 0),
+        least: if rules.looks_everywhere() { 1 } else { CARD },
+        by_path: None,
+        aside: trail.is_some(),
+        trail,
     };
     let broke_at = masker.run().err().map(|Broken(at)| at);
     masker.finish(broke_at)
@@ -238,6 +246,16 @@ struct Masker<'a> {
     spans: Vec<Span>,
     patches: Vec<(usize, usize)>,
     scratch: String,
+    /// The name in hand or the last one: where it stands, with its quotes.
+    key_at: (u32, u32),
+    /// Shorter numbers are not looked at.
+    least: usize,
+    /// The path that masks the value in hand.
+    by_path: Option<usize>,
+    /// The user's paths, or an explanation's: mostly there is none.
+    trail: Option<Box<Trail<'a>>>,
+    /// There is one, or the innermost container is in a masked value.
+    aside: bool,
 }
 
 /// A string as the scan shows it.
@@ -362,7 +380,7 @@ impl Masker<'_> {
             b'"' => Quoted { end: close + 1, escaped: false, hinted: false },
             _ => self.string(start, close)?,
         };
-        if self.muted.is_some() {
+        if self.aside && self.passes_key(start, quoted.end) {
             return Ok(());
         }
         let answer = match quoted {
@@ -376,17 +394,31 @@ impl Masker<'_> {
         Ok(())
     }
 
+    /// A name that is not copied, or that a trail has to know.
+    #[inline(never)]
+    fn passes_key(&mut self, start: usize, end: usize) -> bool {
+        self.key_at = (start as u32, end as u32);
+        self.muted.is_some()
+    }
+
     /// A key with escapes, or one that can itself be a secret: `{"sk_live_…": 1}`.
     #[cold]
     fn odd_key(&mut self, start: usize, quoted: Quoted) -> Answer {
         let raw = self.src.get(start + 1..quoted.end - 1).unwrap_or("");
         unescape(raw, &mut self.scratch);
         let answer = self.rules.fields.answer(self.scratch.as_bytes());
-        if shapes::secret_token(&self.scratch) {
+        let address = self.rules.emails && !values::emails(&self.scratch).is_empty();
+        if address || shapes::secret_token(&self.scratch) {
             self.replace(start, quoted.end);
+            if let Some(trail) = &mut self.trail {
+                trail.at_key(start, quoted.end);
+            }
+            self.tell(false, "value", |_| {
+                Some((if address { "e-mail" } else { "secret as a name" }.to_owned(), false))
+            });
         } else if quoted.hinted || self.scratch.starts_with(['{', '[', '"']) {
             // A body under a wrong type often comes out as one key: `{"user=jo&password=x": ""}`.
-            self.clean(start, quoted);
+            self.clean(start, quoted, true);
         }
         answer
     }
@@ -395,6 +427,15 @@ impl Masker<'_> {
 
     #[inline(always)]
     fn value(&mut self, start: usize, first: u8) -> Result<Found, Broken> {
+        if self.aside {
+            return self.value_aside(start, first);
+        }
+        self.copied_value::<false>(start, first)
+    }
+
+    /// A value in a masked one, or one that a trail has to know.
+    #[inline(never)]
+    fn value_aside(&mut self, start: usize, first: u8) -> Result<Found, Broken> {
         if self.muted.is_some() {
             return match first {
                 b'{' | b'[' => Ok(self.open(start, first == b'{')),
@@ -404,6 +445,11 @@ impl Masker<'_> {
                 }
             };
         }
+        self.copied_value::<true>(start, first)
+    }
+
+    #[inline(always)]
+    fn copied_value<const FOLLOWED: bool>(&mut self, start: usize, first: u8) -> Result<Found, Broken> {
         let frame = &self.frame;
         let (masked, spanned) = if frame.object {
             let masked = frame.sensitive || (frame.slot == Slot::Value && self.is_named());
@@ -414,6 +460,7 @@ impl Masker<'_> {
                 frame.named || self.follows_a_name(),
             )
         };
+        let (masked, spanned) = if FOLLOWED { self.follow(start, masked, spanned) } else { (masked, spanned) };
         let container = matches!(first, b'{' | b'[');
         if masked || (container && self.kinds.depth >= MAX_DEPTH) {
             return self.masked_value(start, first);
@@ -437,21 +484,16 @@ impl Masker<'_> {
             let lead = self.byte(start + 1);
             let odd = matches!(lead, b'q' | b'm' | b's' | b'f')
                 && graphql::may_begin(self.bytes.get(start + 1..end).unwrap_or(&[]));
-            if quoted.hinted
-                || odd
-                || matches!(lead, b'{' | b'[' | b'\\' | b' ' | b'\t')
-                || self.rules.looks_everywhere()
-            {
-                self.clean(start, quoted);
+            let hinted = quoted.hinted || odd || matches!(lead, b'{' | b'[' | b'\\' | b' ' | b'\t');
+            if hinted || self.rules.looks_everywhere() {
+                self.clean(start, quoted, hinted);
             }
             named = self.name_value(start, quoted);
         } else {
             end = self.scalar(start, first)?;
-            if end - start >= CARD
-                && first.is_ascii_digit()
-                && shapes::is_card_number(self.src.get(start..end).unwrap_or(""))
-            {
-                self.replace(start, end);
+            let card = |number: &str| first.is_ascii_digit() && shapes::is_card_number(number);
+            if end - start >= self.least && (card(self.src.get(start..end).unwrap_or("")) || self.least < CARD) {
+                self.odd_number(start, end);
             }
         }
         if first != b'"' {
@@ -467,14 +509,104 @@ impl Masker<'_> {
         if matches!(first, b'{' | b'[') {
             // It may break anywhere inside and stays masked.
             self.replace(start, start);
+            self.tell_why();
             self.muted = Some(self.kinds.depth);
+            self.aside = true;
             return Ok(self.open(start, first == b'{'));
         }
         // A scalar must be whole before the placeholder says that there was one.
         let end = self.scalar(start, first)?;
         self.replace(start, end);
+        self.tell_why();
         self.value_done(end, true, false);
         Ok(Found::Scalar)
+    }
+
+    /// A card's number is masked, and a number that one of the user's patterns matches is, as a whole.
+    #[cold]
+    fn odd_number(&mut self, start: usize, end: usize) {
+        let number = self.src.get(start..end).unwrap_or("");
+        if !number.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']) {
+            return;
+        }
+        if shapes::is_card_number(number) {
+            self.replace(start, end);
+            self.tell(true, "value", |_| Some(("card number".to_owned(), false)));
+        } else if self.rules.looks_everywhere() {
+            if let Some(pattern) = values::pattern_in(self.rules, number) {
+                self.replace(start, end);
+                self.tell(true, "pattern", |_| Some((format!("mask_patterns[{pattern}]"), true)));
+            }
+        }
+    }
+
+    // ---- the user's paths, and explanations
+
+    /// What paths say of the value that begins here: is it masked, and may a name beside it still mask it?
+    #[inline(never)]
+    fn follow(&mut self, start: usize, masked: bool, spanned: bool) -> (bool, bool) {
+        let frame = &self.frame;
+        let place = match frame.object {
+            true => paths::Place::Key(self.key_at.0, self.key_at.1),
+            false => paths::Place::Index(frame.count),
+        };
+        let may_open = spanned || self.byte(start) == b'[';
+        let at = self.place(start);
+        let Some(trail) = &mut self.trail else { return (masked, spanned) };
+        self.by_path = None;
+        let answer = match trail.judge(self.src, place) {
+            Verdict::Nothing => (masked, spanned),
+            Verdict::Masked(path) => {
+                self.by_path = Some(path);
+                (true, false)
+            }
+            Verdict::Allowed => (false, false),
+        };
+        if may_open && !answer.0 {
+            let path = trail.log.is_some().then(|| trail.path(self.rules, self.src, true));
+            if let (Some(log), Some(path)) = (&mut trail.log, path) {
+                log.begins(at, path);
+            }
+        }
+        answer
+    }
+
+    /// Tells of the value (or name) in hand, which was just replaced.
+    fn tell(&self, key_too: bool, rule: &'static str, why: impl FnOnce(&Self) -> Option<Why>) {
+        if let Some((trail, log)) = self.trail.as_ref().and_then(|trail| Some((trail, trail.log.as_ref()?))) {
+            log.log.add(&trail.path(self.rules, self.src, key_too), None, rule, why(self));
+        }
+    }
+
+    /// Tells why the value in hand was masked as a whole.
+    #[inline(always)]
+    fn tell_why(&self) {
+        if self.trail.is_some() {
+            self.find_why();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_why(&self) {
+        let frame = &self.frame;
+        let Some(trail) = &self.trail else { return };
+        let Some(log) = &trail.log else { return };
+        let (rule, why) = if let Some(path) = self.by_path {
+            ("path", self.rules.own.paths.masked.get(path).map(|path| (path.written.clone(), true)))
+        } else if frame.object && frame.sensitive {
+            let (start, end) = self.key_at;
+            let mut name = String::new();
+            unescape(self.src.get(start as usize + 1..end as usize - 1).unwrap_or(""), &mut name);
+            ("name", self.rules.fields.why(&name, Place::Field))
+        } else if frame.object && frame.slot == Slot::Value && frame.named {
+            ("pair", log.name(trail.depth()))
+        } else if !frame.object && frame.rows > 0 && frame.in_column() {
+            ("table", log.column(frame.count))
+        } else {
+            ("nesting", None)
+        };
+        self.tell(true, rule, |_| why);
     }
 
     /// The end of a complete scalar that begins at `start`.
@@ -508,14 +640,18 @@ impl Masker<'_> {
         }
     }
 
+    #[inline(always)]
     fn open(&mut self, at: usize, object: bool) -> Found {
         self.kinds.push(object);
-        if self.muted.is_none() {
+        if !self.aside || self.muted.is_none() {
             let mut inner = Frame::new(object, self.spans.len());
             if !object {
                 self.open_table(&mut inner, at);
             }
             self.frames.push(std::mem::replace(&mut self.frame, inner));
+            if let Some(trail) = &mut self.trail {
+                trail.open();
+            }
         }
         if object {
             Found::Object
@@ -529,6 +665,7 @@ impl Masker<'_> {
         match self.muted {
             Some(depth) if depth == self.kinds.depth => {
                 self.muted = None;
+                self.aside = self.trail.is_some();
                 self.copied = at + 1;
                 self.value_done(at + 1, false, false);
             }
@@ -547,6 +684,9 @@ impl Masker<'_> {
                     self.mark_column();
                 }
                 self.close_table(&frame, at + 1);
+                if let Some(trail) = &mut self.trail {
+                    trail.close();
+                }
                 self.value_done(at + 1, false, false);
             }
         }
@@ -594,7 +734,7 @@ impl Masker<'_> {
     /// Masks what is secret inside a string value.
     #[cold]
     #[inline(never)]
-    fn clean(&mut self, start: usize, quoted: Quoted) {
+    fn clean(&mut self, start: usize, quoted: Quoted, hinted: bool) {
         let raw = self.src.get(start + 1..quoted.end - 1).unwrap_or("");
         let mut scratch = std::mem::take(&mut self.scratch);
         let text: &str = if quoted.escaped {
@@ -603,7 +743,19 @@ impl Masker<'_> {
         } else {
             raw
         };
-        if let Some((clean, fields)) = clean_string(self.rules, text, self.level) {
+        let told = self.trail.as_ref().and_then(|trail| {
+            let log = trail.log.as_ref()?.log;
+            log.enter(trail.path(self.rules, self.src, true));
+            Some(log)
+        });
+        let cleaned = match hinted {
+            true => clean_string(self.rules, text, self.level),
+            false => values::mask(self.rules, text, None),
+        };
+        if let Some(log) = told {
+            log.leave();
+        }
+        if let Some((clean, fields)) = cleaned {
             self.flush(start);
             self.out.push('"');
             escape(&clean, &mut self.out);
@@ -690,7 +842,23 @@ impl Masker<'_> {
         } else {
             self.rules.fields.answer(raw.as_bytes())
         };
-        answer.hit(Place::Field) == Hit::Yes
+        let sensitive = answer.hit(Place::Field) == Hit::Yes;
+        if sensitive && self.trail.is_some() {
+            self.keep_name(raw);
+        }
+        sensitive
+    }
+
+    /// Keeps the name for the explanation of what it masks.
+    #[cold]
+    fn keep_name(&mut self, raw: &str) {
+        let Some(trail) = &mut self.trail else { return };
+        let depth = trail.depth();
+        let Some(log) = &mut trail.log else { return };
+        let mut name = String::new();
+        unescape(raw, &mut name);
+        let column = self.frame.lists_columns.then_some(self.frame.count);
+        log.named(depth, column, self.rules.fields.why(&name, Place::Field));
     }
 
     /// Is one of the names that are kept a sensitive one?
@@ -728,6 +896,18 @@ impl Masker<'_> {
             };
             if gone {
                 self.patches.push((span.start, span.end));
+                if let Some(trail) = &mut self.trail {
+                    let depth = trail.depth();
+                    if let Some(log) = &mut trail.log {
+                        let (rule, why) = match span.kind {
+                            Kind::Key => ("name", Some(("key".to_owned(), false))),
+                            Kind::Rows => ("table", log.column(usize::MAX)),
+                            Kind::Named | Kind::Element if named => ("pair", log.name(depth)),
+                            Kind::Named | Kind::Element => ("pair", None),
+                        };
+                        log.goes(span.start, rule, why);
+                    }
+                }
             }
         }
     }
@@ -783,7 +963,8 @@ impl Masker<'_> {
             }
         }
         // The names of the columns may come after the rows.
-        if closed.holds_rows && self.frame.object && closed.rows == 0 && self.frame.open.is_none() {
+        let allowed = self.trail.as_ref().is_some_and(|trail| trail.is_allowed());
+        if closed.holds_rows && self.frame.object && closed.rows == 0 && self.frame.open.is_none() && !allowed {
             let end = self.place(end);
             self.spans.push(Span { start: closed.start, end, scalar: false, kind: Kind::Rows });
         }
@@ -801,6 +982,12 @@ impl Masker<'_> {
                 let small = self.frame.object && self.out.len() - start <= MAX_NAMED;
                 if self.frame.slot == Slot::Key || self.is_named() || small {
                     self.patches.push((start, self.out.len()));
+                    if let Some(trail) = &mut self.trail {
+                        let depth = trail.depth();
+                        if let Some(log) = &mut trail.log {
+                            log.goes(start, "pair", log.name(depth));
+                        }
+                    }
                 }
             }
             // Nor are the rows of a table whose columns may be in what is missing.
@@ -809,9 +996,17 @@ impl Masker<'_> {
             }
             let frame = self.frame;
             self.settle(&frame, false);
+            if let Some(trail) = &mut self.trail {
+                trail.close();
+            }
             self.frame = outer;
         }
-        let (text, patched) = apply(self.out, self.patches);
+        let mut trail = self.trail;
+        let (text, patched) = apply(self.out, self.patches, |start| {
+            if let Some(log) = trail.as_mut().and_then(|trail| trail.log.as_mut()) {
+                log.gone(start);
+            }
+        });
         Rewritten { text, fields: self.fields.saturating_add(patched), broke_at }
     }
 
@@ -922,25 +1117,32 @@ pub(super) fn clean_plain(rules: &Rules, text: &str, level: u8) -> Option<(Strin
     let begins = text.trim_start().bytes().next();
     if matches!(begins, Some(b'{' | b'[' | b'"')) {
         if level < MAX_LEVEL {
-            let inner = mask(rules, text, false, level + 1);
+            let mark = rules.mark();
+            let inner = rules.inside(|| mask(rules, text, false, level + 1));
             match inner.broke_at {
                 None if inner.fields > 0 => return Some((inner.text, inner.fields)),
                 None => return None,
                 Some(_) if looks_like(text) => {
-                    return Some((format!("{}{BROKEN_TAIL}", inner.text), inner.fields.saturating_add(1)))
+                    rules.tell("", "malformed", || None);
+                    return Some((format!("{}{BROKEN_TAIL}", inner.text), inner.fields.saturating_add(1)));
                 }
                 // Text that only happens to begin with a bracket or a quote.
-                Some(_) => {}
+                Some(_) => rules.forget(mark),
             }
         } else if (looks_like(text) || begins == Some(b'"') && text.contains('\\')) && text.trim().len() > 2 {
+            rules.tell("", "nesting", || None);
             return Some((PLACEHOLDER.to_owned(), 1));
         }
     }
-    text::mask(rules, text, Place::Field)
+    let found = match &rules.log {
+        None => text::mask(rules, text, Place::Field),
+        Some(log) => explain::masked_text(rules, log, text),
+    };
+    values::mask(rules, text, found)
 }
 
 /// Replaces spans of the output. A span inside another is covered by it.
-fn apply(out: String, mut patches: Vec<(usize, usize)>) -> (String, u32) {
+fn apply(out: String, mut patches: Vec<(usize, usize)>, mut each: impl FnMut(usize)) -> (String, u32) {
     if patches.is_empty() {
         return (out, 0);
     }
@@ -958,6 +1160,7 @@ fn apply(out: String, mut patches: Vec<(usize, usize)>) -> (String, u32) {
         text.push('"');
         at = end;
         count += 1;
+        each(start);
     }
     text.push_str(out.get(at..).unwrap_or(""));
     (text, count)

@@ -66,7 +66,10 @@ pub(super) fn dialect_of(text: &str) -> Dialect {
 
 /// Does text hold anything that might be a tag?
 pub(super) fn has_tag(text: &str) -> bool {
-    text.match_indices('<').any(|(i, _)| begins_tag(text.as_bytes().get(i..).unwrap_or(&[])))
+    text.match_indices('<').any(|(i, _)| {
+        let rest = text.as_bytes().get(i..).unwrap_or(&[]);
+        begins_tag(rest) && !is_link(rest)
+    })
 }
 
 /// Masks a decoded text that has tags in it; `None` when there is nothing to mask. `level` counts how many texts it lies in.
@@ -115,6 +118,16 @@ fn is_prose(tail: &str) -> bool {
 }
 
 /// `<a`, `</a`, `<!`, `<?`: not a less-than sign.
+/// `<jo@host>` and `<https://host>`, as mail and plain text have them.
+fn is_link(bytes: &[u8]) -> bool {
+    let word = bytes
+        .iter()
+        .skip(1)
+        .take(MAX_NAME)
+        .take_while(|b| !b.is_ascii_whitespace() && !matches!(b, b'>' | b'/' | b'='));
+    word.copied().any(|b| b == b'@') || bytes.starts_with(b"<http://") || bytes.starts_with(b"<https://")
+}
+
 fn begins_tag(bytes: &[u8]) -> bool {
     let starts = |b: &u8| b.is_ascii_alphabetic() || matches!(b, b'_' | b':' | 0x80..);
     match bytes {

@@ -8,6 +8,7 @@
 
 mod charset;
 mod events;
+mod explain;
 mod form;
 mod graphql;
 mod header;
@@ -18,7 +19,11 @@ mod markup;
 mod multipart;
 mod names;
 mod note;
+#[cfg(test)]
+mod own_tests;
+mod paths;
 mod percent;
+mod prefilter;
 mod scan;
 mod shapes;
 mod table;
@@ -27,13 +32,17 @@ mod tests;
 #[cfg(test)]
 mod tests_formats;
 mod text;
+mod values;
 
 use std::borrow::Cow;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::Arc;
 
+use explain::Why;
 use json::Rewritten;
 use markup::Dialect;
-use names::{NameSet, Place};
+use names::{Hit, NameSet, Place, Words};
+use paths::{Path, Paths, Verdict};
 
 /// What stands in place of a masked value. In JSON it is a string, whatever type the value had.
 pub const PLACEHOLDER: &str = "***MASKED***";
@@ -53,11 +62,31 @@ pub struct RulesConfig {
     pub body_fields: Vec<String>,
     /// Names of headers in addition to the default list; they match as a whole, in any case.
     pub header_names: Vec<String>,
+    /// Names of the default list that are not masked: they cover their own words, as a whole.
+    pub allow_fields: Vec<String>,
+    /// Exact paths of values to mask in JSON and forms, whatever their names: `user.pin`, `items[*].code`.
+    pub paths: Vec<String>,
+    /// Exact paths of values whose names, and the names below which, do not count.
+    pub allow_paths: Vec<String>,
+    /// Regular expressions: what they match in text that is kept is masked.
+    pub patterns: Vec<String>,
+    /// Mask e-mail addresses wherever they stand.
+    pub emails: bool,
 }
 
 impl Default for RulesConfig {
     fn default() -> Self {
-        RulesConfig { mask_body: true, mask_headers: true, body_fields: Vec::new(), header_names: Vec::new() }
+        RulesConfig {
+            mask_body: true,
+            mask_headers: true,
+            body_fields: Vec::new(),
+            header_names: Vec::new(),
+            allow_fields: Vec::new(),
+            paths: Vec::new(),
+            allow_paths: Vec::new(),
+            patterns: Vec::new(),
+            emails: false,
+        }
     }
 }
 
@@ -68,18 +97,99 @@ pub struct Rules {
     mask_headers: bool,
     fields: NameSet,
     headers: NameSet,
+    emails: bool,
+    /// There are patterns.
+    everywhere: bool,
+    own: Arc<Own>,
+    /// Where what is masked is told, in explanations only.
+    log: Option<Arc<explain::Log>>,
+}
+
+/// The user's own rules beside names.
+#[derive(Debug, Default)]
+struct Own {
+    paths: Paths,
+    patterns: Vec<values::Pattern>,
+}
+
+/// Checks one of the lists of [`RulesConfig`] by the name of its option.
+///
+/// # Errors
+/// What is wrong, with the entry and what would be right.
+pub fn check_list(option: &str, entries: &[String]) -> Result<(), String> {
+    match option {
+        "mask_allow_fields" => check_allowed(entries),
+        "mask_paths" | "mask_allow_paths" => parse_all(entries, "paths", paths::MOST, Path::parse).map(drop),
+        "mask_patterns" => parse_all(entries, "patterns", values::MOST, values::Pattern::compile).map(drop),
+        _ => Ok(()),
+    }
+}
+
+fn check_allowed(entries: &[String]) -> Result<(), String> {
+    let check = |entry: &str| match () {
+        () if names::is_empty(entry) => Err("it has no letter; use a name of the default list, e.g. email".to_owned()),
+        () if !names::can_be_allowed(entry) => {
+            Err("no such name is masked by default, so it would allow nothing; leave it out".to_owned())
+        }
+        () => Ok(()),
+    };
+    parse_all(entries, "names", usize::MAX, check).map(drop)
+}
+
+fn parse_all<T>(
+    entries: &[String],
+    what: &str,
+    most: usize,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
+    if entries.len() > most {
+        return Err(format!("{} {what}; at most {most} can be set", entries.len()));
+    }
+    let parse_one = |(i, entry): (usize, &String)| {
+        let mut shown: String = entry.chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        if shown.len() < entry.len() {
+            shown.push('…');
+        }
+        parse(entry).map_err(|what| format!("entry {} ('{shown}'): {what}", i + 1))
+    };
+    entries.iter().enumerate().map(parse_one).collect()
 }
 
 impl Rules {
-    /// The default lists and what the user added.
-    pub fn new(config: &RulesConfig) -> Self {
+    /// The default lists and the user's own rules.
+    ///
+    /// # Errors
+    /// A list that [`check_list`] does not take: its option and why.
+    pub fn new(config: &RulesConfig) -> Result<Self, String> {
+        let named = |option: &'static str| move |what: String| format!("{option}: {what}");
+        check_allowed(&config.allow_fields).map_err(named("mask_allow_fields"))?;
+        let own = Own {
+            paths: Paths {
+                masked: parse_all(&config.paths, "paths", paths::MOST, Path::parse).map_err(named("mask_paths"))?,
+                allowed: parse_all(&config.allow_paths, "paths", paths::MOST, Path::parse)
+                    .map_err(named("mask_allow_paths"))?,
+            },
+            patterns: parse_all(&config.patterns, "patterns", values::MOST, values::Pattern::compile)
+                .map_err(named("mask_patterns"))?,
+        };
+        Ok(Self::build(config, own))
+    }
+
+    fn build(config: &RulesConfig, own: Own) -> Self {
         Rules {
             mask_body: config.mask_body,
             mask_headers: config.mask_headers,
-            fields: NameSet::body(config.body_fields.iter().map(String::as_str)),
+            fields: NameSet::body(
+                config.body_fields.iter().map(String::as_str),
+                config.allow_fields.iter().map(String::as_str),
+            ),
             headers: NameSet::whole(
                 header::DEFAULTS.iter().copied().chain(config.header_names.iter().map(String::as_str)),
             ),
+            emails: config.emails,
+            everywhere: !own.patterns.is_empty(),
+            own: Arc::new(own),
+            log: None,
         }
     }
 
@@ -95,12 +205,86 @@ impl Rules {
 
     /// Must every text be looked at in full, since what the user looks for shows by no sign that is known here?
     fn looks_everywhere(&self) -> bool {
-        false
+        self.everywhere
     }
 
     /// Are e-mail addresses masked wherever they stand?
     fn masks_emails(&self) -> bool {
-        false
+        self.emails
+    }
+
+    /// Is the field of a form sensitive, by a path of the user's or by its name?
+    fn ask_form_field(&self, name: &str, words: &mut Words) -> Hit {
+        match self.own.paths.form_field(name) {
+            Verdict::Masked(_) => Hit::Yes,
+            Verdict::Allowed => Hit::No,
+            Verdict::Nothing => self.fields.ask(name, Place::Param, words),
+        }
+    }
+
+    // ---- what an explanation needs; nothing without one
+
+    /// A form's field was masked. (`None`: its name is no text.)
+    fn tell_form_field(&self, name: Option<&str>) {
+        let Some(log) = &self.log else { return };
+        let path = self.form_path(name);
+        let (rule, why) = match name.map(|name| (name, self.own.paths.form_field(name))) {
+            None => ("unreadable", None),
+            Some((_, Verdict::Masked(path))) => {
+                ("path", self.own.paths.masked.get(path).map(|path| (path.written.clone(), true)))
+            }
+            Some((name, _)) => ("name", self.fields.why(name, Place::Param)),
+        };
+        log.add(&path, None, rule, why);
+    }
+
+    fn form_path(&self, name: Option<&str>) -> String {
+        let mut path = String::new();
+        match name {
+            None => explain::step(self, None, &mut path),
+            Some(name) => paths::form_steps(name).iter().for_each(|name| explain::step(self, Some(name), &mut path)),
+        }
+        path
+    }
+
+    fn tell(&self, path: &str, rule: &'static str, why: impl FnOnce() -> Option<Why>) {
+        if let Some(log) = &self.log {
+            log.add(path, None, rule, why());
+        }
+    }
+
+    /// What is told by `work` is told of the field of this name.
+    fn within<T>(&self, name: Option<&str>, work: impl FnOnce() -> T) -> T {
+        let Some(log) = &self.log else { return work() };
+        log.enter(name.map_or(String::new(), |_| self.form_path(name)));
+        let done = work();
+        log.leave();
+        done
+    }
+
+    /// What is told by `work` is told of JSON in the string in hand.
+    fn inside<T>(&self, work: impl FnOnce() -> T) -> T {
+        let Some(log) = &self.log else { return work() };
+        log.enter("(json)".to_owned());
+        let done = work();
+        log.leave();
+        done
+    }
+
+    fn mark(&self) -> Option<(usize, usize)> {
+        self.log.as_ref().map(|log| log.mark())
+    }
+
+    fn forget(&self, mark: Option<(usize, usize)>) {
+        if let (Some(log), Some(mark)) = (&self.log, mark) {
+            log.forget(mark);
+        }
+    }
+
+    fn tell_kind(&self, kind: &'static str) {
+        if let Some(log) = &self.log {
+            log.kind(kind);
+        }
     }
 
     /// Would a body field of this name be masked? (The bare name `key` is told from a pair's name only in its
@@ -112,7 +296,7 @@ impl Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        Rules::new(&RulesConfig::default())
+        Rules::build(&RulesConfig::default(), Own::default())
     }
 }
 
@@ -242,8 +426,21 @@ pub fn mask_content(rules: &Rules, custom: Option<&Custom>, body: &Body<'_>) -> 
     match custom {
         Some(_) if body.cut => body.described("too large for the masking callback"),
         Some(custom) => call(custom, body),
-        None => built_in(rules, body),
+        None => {
+            let mark = rules.mark();
+            let masked = built_in(rules, body);
+            if masked.whole {
+                rules.forget(mark);
+            }
+            masked
+        }
     }
+}
+
+/// Tells which rules mask what of a body, as a JSON object, and never a value: for people who tune the rules. A type of
+/// `message/http` has `Name: value` lines explained. Slow.
+pub fn explain_content(rules: &Rules, custom: Option<&Custom>, body: &Body<'_>) -> String {
+    explain::explain(rules, custom, body).0
 }
 
 /// Masks one header's (or metadata entry's) value.
@@ -363,6 +560,7 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
     let kind = kind_of(&body.essence);
     if let Kind::Multipart = kind {
         let boundary = multipart::parameter(body.content_type.unwrap_or(""), "boundary").unwrap_or_default();
+        rules.tell_kind("multipart");
         return multipart::mask(rules, &boundary, body).unwrap_or_else(|| body.described("malformed"));
     }
     let text = match text_of(body) {
@@ -383,27 +581,29 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
     // Parts under a wrong type or none. (What is not shown anyway stays so.)
     let shown = !matches!(kind, Kind::Json | Kind::Multipart | Kind::Other(_));
     if let Some(boundary) = shown.then(|| multipart::boundary_of(text)).flatten() {
+        rules.tell_kind("multipart");
         let converted = Body { bytes: text.as_bytes(), ..body.clone() };
         return multipart::mask(rules, boundary, &converted).unwrap_or_else(|| body.described("malformed"));
     }
     match kind {
-        Kind::Json => kept(body, json::mask(rules, text, body.cut, 0)),
-        Kind::Form if json::looks_like(text) => kept(body, json::mask(rules, text, body.cut, 0)),
+        Kind::Json => json_body(rules, body, text),
+        Kind::Form if json::looks_like(text) => json_body(rules, body, text),
         Kind::Form if !form::is_form(rules, text) => body.described("malformed"),
-        Kind::Form => kept(body, form::mask(rules, text, body.cut)),
-        Kind::Events => kept(body, events::mask(rules, text, body.cut)),
+        Kind::Form => kept(rules, "form", body, form::mask(rules, text, body.cut)),
+        Kind::Events => kept(rules, "events", body, events::mask(rules, text, body.cut)),
         Kind::Text | Kind::Undeclared => free_text(rules, body, text),
         Kind::Graphql => match graphql::mask(rules, text, body.cut) {
-            Some(rewritten) => kept(body, rewritten),
+            Some(rewritten) => kept(rules, "graphql", body, rewritten),
             None => free_text(rules, body, text),
         },
         // A page without a tag is none.
         Kind::Markup(Dialect::Html) if !markup::has_tag(text) => free_text(rules, body, text),
-        Kind::Markup(dialect) => kept(body, markup::mask(rules, text, body.cut, dialect)),
-        Kind::Table if json::looks_like(text) => kept(body, json::mask(rules, text, body.cut, 0)),
+        Kind::Markup(dialect) => kept(rules, "markup", body, markup::mask(rules, text, body.cut, dialect)),
+        Kind::Table if json::looks_like(text) => json_body(rules, body, text),
         Kind::Table => {
             let tabs = body.essence.contains("tab");
-            table::mask(rules, text, body.cut, tabs).map_or_else(|| body.described("table"), |t| kept(body, t))
+            table::mask(rules, text, body.cut, tabs)
+                .map_or_else(|| body.described("table"), |t| kept(rules, "table", body, t))
         }
         Kind::Multipart => body.described("malformed"),
         Kind::Other(reason) => {
@@ -411,7 +611,7 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
             if json::looks_like(text) {
                 let rewritten = json::mask(rules, text, body.cut, 0);
                 if rewritten.broke_at.is_none() {
-                    return kept(body, rewritten);
+                    return kept(rules, "json", body, rewritten);
                 }
             }
             body.described(reason)
@@ -425,39 +625,47 @@ fn free_text(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
         return body.described("binary");
     }
     if json::looks_like(text) {
-        return kept(body, json::mask(rules, text, body.cut, 0));
+        return json_body(rules, body, text);
     }
     if markup::looks_like(text) {
-        return kept(body, markup::mask(rules, text, body.cut, markup::dialect_of(text)));
+        return kept(rules, "markup", body, markup::mask(rules, text, body.cut, markup::dialect_of(text)));
     }
     if !text.trim_start().starts_with('{') || graphql::looks_like(text) {
         if let Some(rewritten) = graphql::mask(rules, text, body.cut) {
-            return kept(body, rewritten);
+            return kept(rules, "graphql", body, rewritten);
         }
     }
     // A URL alone has the parameters of a form.
-    let url = text.contains('?') && (text.contains("://") || text.starts_with('/'));
+    let query = text.find('?').filter(|at| !text.get(..*at).is_some_and(|head| head.contains(['=', '&'])));
+    let url = query.is_some() && (text.contains("://") || text.starts_with('/'));
     if url && !body.cut && !text.contains(char::is_whitespace) {
-        let clean = header::url(rules, text);
-        let fields = u32::from(clean != text);
-        return kept(body, Rewritten { text: clean.into_owned(), fields, broke_at: None });
+        let (text, fields) = header::clean_url(rules, text);
+        return kept(rules, "url", body, Rewritten { text, fields, broke_at: None });
     }
     if !url && form::looks_like(text) && form::is_form(rules, text) {
-        return kept(body, form::mask(rules, text, body.cut));
+        return kept(rules, "form", body, form::mask(rules, text, body.cut));
     }
     if table::looks_like(rules, text) {
         if let Some(rewritten) = table::mask(rules, text, body.cut, false) {
-            return kept(body, rewritten);
+            return kept(rules, "table", body, rewritten);
         }
     }
     let kept_text = if body.cut { text::without_last_token(text) } else { text };
     let (clean, fields) = json::clean_string(rules, kept_text, 0).unwrap_or_else(|| (kept_text.to_owned(), 0));
-    kept(body, Rewritten { text: clean, fields, broke_at: body.cut.then_some(kept_text.len()) })
+    kept(rules, "text", body, Rewritten { text: clean, fields, broke_at: body.cut.then_some(kept_text.len()) })
 }
 
-/// What was kept of a body, with a note where it breaks off.
-fn kept(body: &Body<'_>, rewritten: Rewritten) -> Masked {
+fn json_body(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
+    kept(rules, "json", body, json::mask(rules, text, body.cut, 0))
+}
+
+/// What was kept of a body of this kind, with a note where it breaks off.
+fn kept(rules: &Rules, kind: &'static str, body: &Body<'_>, rewritten: Rewritten) -> Masked {
     let Rewritten { mut text, fields, broke_at } = rewritten;
+    if let Some(log) = &rules.log {
+        log.kind(kind);
+        log.broke(broke_at);
+    }
     if let Some(at) = broke_at {
         let reason = if body.cut { "cut" } else { "malformed" };
         if text.trim().is_empty() {

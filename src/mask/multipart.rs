@@ -293,9 +293,13 @@ fn write_part(rules: &Rules, part: &Part<'_>, pairs: &Pairs, body: &Body<'_>, bo
     out.push_str("\r\n");
     let size = part.content.len() as u64;
     let mut words = Words::default();
-    let mut secret =
-        |name: &String| rules.fields.ask(name, Place::Param, &mut words) != Hit::No || pairs.name_value(name);
-    let masked = if part.unclear || part.names.iter().any(&mut secret) {
+    let secret = |name: &&String| rules.ask_form_field(name, &mut words) != Hit::No || pairs.name_value(name);
+    let named = part.names.iter().find({
+        let mut secret = secret;
+        move |name| secret(name)
+    });
+    let masked = if part.unclear || named.is_some() {
+        rules.tell_form_field(named.or(part.names.first()).map(String::as_str));
         Masked { fields_masked: 1, ..Masked::text(PLACEHOLDER.to_owned()) }
     } else if part.file.is_some() {
         super::describe_bytes(
@@ -309,7 +313,7 @@ fn write_part(rules: &Rules, part: &Part<'_>, pairs: &Pairs, body: &Body<'_>, bo
     } else {
         let kind = if part.kind.is_empty() { "text/plain" } else { &part.kind };
         let inner = Body { level: body.level + 1, ..Body::new(Some(kind), &part.content) };
-        super::mask_content(rules, None, &inner)
+        rules.within(part.names.first().map(String::as_str), || super::mask_content(rules, None, &inner))
     };
     out.push_str(&masked.text);
     out.push_str("\r\n");

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
+use super::explain::Why;
 use super::known::{Key, Known};
 
 /// Where in the name the entry must stand.
@@ -182,6 +183,8 @@ pub(super) struct Words {
     /// Scratch: runs that hit, and runs that are exceptions, as (first word, last word).
     hits: Vec<(usize, usize)>,
     excepted: Vec<(usize, usize)>,
+    /// The letters that made the last name sensitive, as a place in `joined`.
+    found: Option<(usize, usize)>,
 }
 
 impl Words {
@@ -306,13 +309,19 @@ pub(super) struct NameSet {
 }
 
 impl NameSet {
-    /// The default body list and the user's additions.
-    pub(super) fn body<'a>(extra: impl IntoIterator<Item = &'a str>) -> Self {
+    /// The default body list, what the user takes from it and what the user adds to it.
+    pub(super) fn body<'a>(
+        extra: impl IntoIterator<Item = &'a str>,
+        allowed: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
         let mut set = Self::empty(true);
         for (mode, names) in DEFAULTS {
             for name in names.split('|') {
                 set.add(name, *mode);
             }
+        }
+        for name in allowed {
+            set.add(name, EXCEPT);
         }
         for name in extra {
             set.add(name, USER);
@@ -515,9 +524,10 @@ impl NameSet {
     }
 
     fn ask_words(&self, place: Place, words: &mut Words, end_only: bool) -> Hit {
-        let Words { joined, ends, hits, excepted } = words;
+        let Words { joined, ends, hits, excepted, found } = words;
         hits.clear();
         excepted.clear();
+        *found = None;
         // Digits at the end do not count: `address2`, `email[0]`.
         let mut last = ends.len();
         while last > 1 {
@@ -554,13 +564,15 @@ impl NameSet {
                 let at_end = j + 1 == ends.len() || j + 1 == last;
                 let whole = i == 0 && at_end;
                 if mode & USER != 0 && (!end_only || at_end) {
+                    *found = Some((start, *end));
                     return Hit::Yes;
                 }
                 if mode & EXCEPT != 0 {
                     excepted.push((i, j));
                 }
-                if mode & KEY != 0 && whole {
+                if mode & KEY != 0 && whole && mode & EXCEPT == 0 {
                     // Nothing else can hit: it is the whole name.
+                    *found = Some((start, *end));
                     return Hit::Key;
                 }
                 let hit = (mode & ANY != 0 && (!end_only || at_end))
@@ -574,12 +586,60 @@ impl NameSet {
             start = *first_end;
         }
         let covered = |h: &(usize, usize)| excepted.iter().any(|e| e.0 <= h.0 && h.1 <= e.1);
-        if hits.iter().any(|h| !covered(h)) {
-            Hit::Yes
-        } else {
-            Hit::No
-        }
+        let Some((first, last)) = hits.iter().find(|h| !covered(h)) else { return Hit::No };
+        let end = |word: usize| ends.get(word).copied().unwrap_or(0);
+        *found = Some((first.checked_sub(1).map_or(0, end), end(*last)));
+        Hit::Yes
     }
+
+    /// Which entry makes this name sensitive, and whether it is the user's own. For explanations only: it is slow.
+    pub(super) fn why(&self, name: &str, place: Place) -> Option<Why> {
+        let mut words = Words::default();
+        let decoded = super::percent::decode(name, false).filter(|decoded| decoded != name);
+        let hit = |name: &str, words: &mut Words| self.ask_plain(name, place, words) != Hit::No;
+        if !decoded.is_some_and(|decoded| hit(&decoded, &mut words)) && !hit(name, &mut words) {
+            return None;
+        }
+        let run = words.found.and_then(|(start, end)| words.joined.get(start..end))?;
+        Some(self.entry(run))
+    }
+
+    /// The same for the end of a phrase in text.
+    pub(super) fn why_phrase(&self, phrase: &str) -> Option<Why> {
+        let mut words = Words::default();
+        if self.ask_phrase(phrase, &mut words) == Hit::No {
+            return None;
+        }
+        let run = words.found.and_then(|(start, end)| words.joined.get(start..end))?;
+        Some(self.entry(run))
+    }
+
+    /// The entry of these letters as the default list writes it; for a word in which a part was found, the part.
+    fn entry(&self, run: &str) -> Why {
+        let mode = self.get(run);
+        if mode & USER != 0 {
+            return (run.to_owned(), true);
+        }
+        let defaults = DEFAULTS.iter().filter(|(mode, _)| mode & EXCEPT == 0).flat_map(|(_, names)| names.split('|'));
+        let written = defaults.into_iter().find(|entry| entry.split(' ').collect::<String>() == run);
+        let part = || {
+            let all = (b'a'..=b'z').flat_map(|first| parts(first).iter()).chain(SUFFIXES);
+            all.into_iter().find(|part| run.contains(*part)).copied()
+        };
+        (written.or_else(part).unwrap_or(run).to_owned(), false)
+    }
+}
+
+/// Is something on the default list that this entry of the user's would allow?
+pub(super) fn can_be_allowed(entry: &str) -> bool {
+    NameSet::body([], []).ask(entry, Place::Param, &mut Words::default()) != Hit::No
+}
+
+/// Has a name no letter or digit?
+pub(super) fn is_empty(name: &str) -> bool {
+    let mut words = Words::default();
+    words.fill(name);
+    words.joined.is_empty()
 }
 
 /// An entry begins so.
@@ -629,7 +689,7 @@ mod tests {
     use super::*;
 
     fn ask(name: &str) -> Hit {
-        NameSet::body([]).ask(name, Place::Field, &mut Words::default())
+        NameSet::body([], []).ask(name, Place::Field, &mut Words::default())
     }
 
     #[test]
@@ -824,14 +884,14 @@ mod tests {
 
     #[test]
     fn parameters_have_names_of_their_own() {
-        let set = NameSet::body([]);
+        let set = NameSet::body([], []);
         assert_eq!(set.ask("code", Place::Param, &mut Words::default()), Hit::Yes);
         assert_eq!(set.ask("zip_code", Place::Param, &mut Words::default()), Hit::No);
     }
 
     #[test]
     fn the_users_names_are_added() {
-        let set = NameSet::body(["favourite colour", "token_type"]);
+        let set = NameSet::body(["favourite colour", "token_type"], []);
         let mut words = Words::default();
         assert_eq!(set.ask("myFavouriteColourCode", Place::Field, &mut words), Hit::Yes);
         assert_eq!(set.ask("token_type", Place::Field, &mut words), Hit::Yes);

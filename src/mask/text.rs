@@ -235,6 +235,9 @@ impl<'a> Scan<'a> {
             self.out.push_str(PLACEHOLDER);
             self.copied = end;
             self.count += 1;
+            if let (Some(log), MAX_ENCODED) = (&self.rules.log, self.encoded) {
+                log.piece(start, end);
+            }
         }
         self.recent_len = 0;
         end

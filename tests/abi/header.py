@@ -97,7 +97,7 @@ OPTIONAL = {
     ("*", "needed"), ("*", "session_json"), ("*", "done"), ("*", "user_data"), ("*", "free_user_data"), ("*", "message"),
     ("*", "stacktrace"), ("*", "attributes_json"), ("*", "content_type"), ("*", "capture"), ("mpr_init", "options"),
     ("mpr_span_begin", "parent"), ("mpr_log", "context"), ("mpr_capture_exception", "context"), ("mpr_session_info", "json"),
-    ("mpr_mask", "out"), ("mpr_options_free", "options"), ("mpr_span_end", "span"),
+    ("mpr_mask", "out"), ("mpr_explain_mask", "out"), ("mpr_options_free", "options"), ("mpr_span_end", "span"),
 }
 # Content with a length, which need not be UTF-8.
 CONTENT = {("mpr_log", "body"), ("*", "headers"), ("mpr_capture_header", "name"), ("mpr_capture_header", "value")}

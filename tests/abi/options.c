@@ -39,6 +39,10 @@ static const struct text {
     TEXT(resource_attributes, NULL, "{\"a\":1,\"b\":\"c\"}", "{\"a\":1,\"b\":\"c\"}", "OTEL_RESOURCE_ATTRIBUTES"),
     TEXT(mask_body_fields, NULL, "pin, otp", "[\"pin\",\"otp\"]", NULL),
     TEXT(mask_header_names, NULL, "[\"x-pin\"]", "[\"x-pin\"]", NULL),
+    TEXT(mask_allow_fields, "[]", "email, Session-Id", "[\"email\",\"Session-Id\"]", NULL),
+    TEXT(mask_paths, "[]", "user.pin,items[*].x", "[\"user.pin\",\"items[*].x\"]", NULL),
+    TEXT(mask_allow_paths, "[]", "[\"[\\\"odd.key\\\"]\"]", "[\"[\\\"odd.key\\\"]\"]", NULL),
+    TEXT(mask_patterns, "[]", "[\"a{1,2}\"]", "[\"a{1,2}\"]", NULL),
     TEXT(headers_to_include, NULL, "accept", "[\"accept\"]", NULL),
     TEXT(headers_to_exclude, NULL, "cookie,via", "[\"cookie\",\"via\"]", NULL),
     TEXT(log_level, "warn", "debug", "debug", "MPR_LOG"),
@@ -135,6 +139,7 @@ static void numbers_round_trip(void) {
     NUMBER(int32_t, capture_headers, 1, 0, 1, -1, 2);
     NUMBER(int32_t, mask_body, 1, 0, 1, -1, 2);
     NUMBER(int32_t, mask_headers, 1, 0, 1, INT32_MIN, INT32_MAX);
+    NUMBER(int32_t, mask_emails, 0, 0, 1, -1, 2);
     NUMBER(int32_t, decompress, 1, 0, 1, -1, 2);
     NUMBER(int32_t, session_rollover, 0, 0, 1, -1, 2);
     NUMBER(uint64_t, queue_max_bytes, 32u << 20, 65536, 16ull << 30, 65535, (16ull << 30) + 1);
@@ -162,6 +167,15 @@ static void bad_values_are_named(void) {
     BAD(mpr_options_set_headers(o, "{\"a\": "), "headers", "line 1 column", "");
     BAD(mpr_options_set_resource_attributes(o, "{\"a\": [1]}"), "resource_attributes", "", "plain values");
     BAD(mpr_options_set_mask_body_fields(o, "[1]"), "mask_body_fields", "[1]", "names");
+    BAD(mpr_options_set_mask_allow_fields(o, "email,colour"), "mask_allow_fields: entry 2", "'colour'", "allow nothing");
+    BAD(mpr_options_set_mask_allow_fields(o, "[\"\"]"), "mask_allow_fields: entry 1", "''", "name of the default list");
+    BAD(mpr_options_set_mask_paths(o, "a.b,a..b"), "mask_paths: entry 2", "'a..b'", "use user.pin");
+    BAD(mpr_options_set_mask_paths(o, "$"), "mask_paths", "'$'", "no step");
+    BAD(mpr_options_set_mask_allow_paths(o, "a[x]"), "mask_allow_paths", "'a[x]'", "at byte 1");
+    BAD(mpr_options_set_mask_patterns(o, "a+"), "mask_patterns", "'a+'", "JSON array");
+    BAD(mpr_options_set_mask_patterns(o, "[\"a\", \"(\"]"), "mask_patterns: entry 2", "'('", "not a pattern");
+    BAD(mpr_options_set_mask_patterns(o, "[\"a*\"]"), "mask_patterns", "'a*'", "empty string");
+    BAD(mpr_options_set_json(o, "{\"mask_patterns\": [\"a\", \"b|\"]}"), "mask_patterns: entry 2", "'b|'", "empty string");
     BAD(mpr_options_set_service_name(o, ""), "service_name", "''", "at least one character");
     BAD(mpr_options_set_timeout_ms(o, 0), "timeout_ms", "0", "1 to 600000");
     BAD(mpr_options_set_capture_body(o, 7), "capture_body", "7", "0 or 1");

@@ -156,6 +156,48 @@ static void secrets(void) {
     }
 }
 
+static const char *told(mpr_status (*what)(const char *, const uint8_t *, size_t, uint8_t *, size_t, size_t *),
+                        const char *type, const char *body) {
+    static char out[4096];
+    size_t needed = 0;
+    CHECK_OK(what(type, (const uint8_t *)body, strlen(body), (uint8_t *)out, sizeof out - 1, &needed));
+    out[needed < sizeof out ? needed : 0] = 0;
+    return out;
+}
+
+/* The host's own rules, and what mpr_explain_mask() tells of them. */
+static void own_rules(void) {
+    const char *text = "{\"user\": {\"email\": \"ann\", \"nick\": \"S3CRET\", \"pin\": \"S3CRET\"}, \"note\": \"EMP-S3CRET a@S3CRET.io\", \"error\": {\"token\": 7}}";
+    /* With the default rules, also before mpr_init(). */
+    CHECK_CONTAINS(told(mpr_mask, "application/json", text), "\"nick\": \"S3CRET\"");
+    CHECK_CONTAINS(told(mpr_explain_mask, "application/json", text), "{\"path\":\"user.email\",\"rule\":\"name\",\"entry\":\"email\",\"by\":\"default\"}");
+    mpr_options *o = mpr_options_new();
+    CHECK_OK(mpr_options_set_json(o, "{\"api_key\": \"k\", \"mask_allow_fields\": [\"email\"], \"mask_paths\": [\"user.nick\"],"
+                                     "\"mask_allow_paths\": \"error\", \"mask_patterns\": [\"EMP-(?P<secret>[A-Z0-9]+)\"], \"mask_emails\": true}"));
+    CHECK_OK(mpr_init(o));
+    CHECK_STR(told(mpr_mask, "application/json", text),
+              "{\"user\": {\"email\": \"ann\", \"nick\": \"***MASKED***\", \"pin\": \"***MASKED***\"}, \"note\": \"EMP-***MASKED*** ***MASKED***\", \"error\": {\"token\": 7}}");
+    const char *why = told(mpr_explain_mask, "application/json", text);
+    CHECK(!strstr(why, "S3CR"));
+    CHECK_CONTAINS(why, "{\"content_type\":\"application/json\",\"kind\":\"json\",\"size\":");
+    CHECK_CONTAINS(why, "{\"path\":\"user.nick\",\"rule\":\"path\",\"entry\":\"user.nick\",\"by\":\"user\"}");
+    CHECK_CONTAINS(why, "{\"path\":\"user.pin\",\"rule\":\"name\",\"entry\":\"pin\",\"by\":\"default\"}");
+    CHECK_CONTAINS(why, "\"entry\":\"mask_patterns[0]\",\"by\":\"user\"}");
+    CHECK_CONTAINS(why, "\"fields_masked\":4}");
+    why = told(mpr_explain_mask, "message/http", "GET / HTTP/1.1\r\nAuthorization: S3CRET\r\nAccept: x\r\n");
+    CHECK(!strstr(why, "S3CR") && !strstr(why, "Accept"));
+    CHECK_CONTAINS(why, "{\"path\":\"Authorization\",\"rule\":\"name\"");
+    CHECK_CONTAINS(told(mpr_explain_mask, "image/png", "x"), "\"kind\":\"described\"");
+    /* Buffers as for mpr_mask(). */
+    size_t needed = 0;
+    uint8_t byte = '#';
+    CHECK_STATUS(mpr_explain_mask(NULL, (const uint8_t *)"x", 1, &byte, 1, &needed), MPR_ERR_BUFFER_TOO_SMALL);
+    CHECK(byte == '#' && needed > 1);
+    CHECK_STATUS(mpr_explain_mask(NULL, NULL, 1, NULL, 0, NULL), MPR_ERR_INVALID_ARGUMENT);
+    CHECK_STATUS(mpr_explain_mask("text/\xff", &byte, 1, NULL, 0, NULL), MPR_ERR_INVALID_ARGUMENT);
+    CHECK_OK(mpr_shutdown(1000));
+}
+
 static void bad_arguments(void) {
     static const int32_t kinds[] = {0, -1, 8, INT32_MAX, INT32_MIN};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -222,6 +264,7 @@ static void huge(size_t len) {
 }
 
 int main(int argc, char **argv) {
+    own_rules();
     CHECK_OK(mpr_init(NULL));
     CHECK_OK(mpr_start(MPR_SESSION_MANUAL, NULL));
     CHECK_OK(mpr_generate_trace_id(trace));

@@ -194,7 +194,7 @@ class SessionRecorder:
 
         Options come as a mapping, as keywords, or both, in camelCase or snake_case: apiKey, apiBaseUrl, and every
         option of include/mpr.h (mpr_options_set_*), e.g. traces_endpoint, sample_ratio (0 to 1), max_payload_bytes,
-        mask_body_fields (a list), timeout_ms, log_level. Of resourceAttributes, serviceName, version and environment
+        mask_body_fields, mask_paths (lists), timeout_ms, log_level. Of resourceAttributes, serviceName, version and environment
         name the service, and the rest goes along as it is. What is not given comes from the environment
         (MULTIPLAYER_API_KEY, OTEL_*), then from the default.
 

@@ -177,13 +177,14 @@ OPTIONS = {
     c_char_p: (
         "api_key", "api_base_url", "traces_endpoint", "logs_endpoint", "protocol", "compression", "headers", "ca_file",
         "client_cert", "client_key", "proxy", "service_name", "service_version", "environment", "resource_attributes",
-        "mask_body_fields", "mask_header_names", "headers_to_include", "headers_to_exclude", "log_level",
+        "mask_body_fields", "mask_header_names", "mask_allow_fields", "mask_paths", "mask_allow_paths", "mask_patterns",
+        "headers_to_include", "headers_to_exclude", "log_level",
     ),
     c_uint32: ("timeout_ms", "batch_max_items", "flush_interval_ms", "session_max_seconds"),
     c_uint64: ("max_payload_bytes", "queue_max_bytes", "batch_max_bytes"),
     c_double: ("sample_ratio", "auto_doc_traces_ratio"),
     c_int32: (
-        "capture_body", "capture_headers", "mask_body", "mask_headers", "decompress", "session_rollover",
+        "capture_body", "capture_headers", "mask_body", "mask_headers", "mask_emails", "decompress", "session_rollover",
     ),
 }
 
@@ -228,6 +229,7 @@ FUNCTIONS = {
     "mpr_capture_end": (_status, _handle, _attribute_fn, c_void_p),
     "mpr_capture_free": (None, _handle),
     "mpr_mask": (_status, _text, _bytes, _size, _bytes, _size, _size_out),
+    "mpr_explain_mask": (_status, _text, _bytes, _size, _bytes, _size, _size_out),
     "mpr_span_begin": (_handle, _text, c_int32, _context),
     "mpr_span_set_string": (_status, _handle, _text, _text),
     "mpr_span_set_int": (_status, _handle, _text, c_int64),
