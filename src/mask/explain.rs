@@ -255,7 +255,8 @@ pub(super) fn explain(rules: &Rules, custom: Option<&Custom>, body: &Body<'_>) -
         _ if called => "callback",
         _ if body.essence != "message/http" && !rules.mask_body => "off",
         _ if masked.whole => "described",
-        "" => "empty",
+        "" if body.bytes.is_empty() => "empty",
+        "" => "other",
         kind => kind,
     };
     let _ = write!(out, "\",\"kind\":\"{kind}\",\"size\":{}", body.size);
@@ -270,7 +271,12 @@ pub(super) fn explain(rules: &Rules, custom: Option<&Custom>, body: &Body<'_>) -
         }
         entry.write(&mut out);
     }
-    let _ = write!(out, "],\"fields_masked\":{}", state.count);
+    // What a format masks without telling is counted all the same.
+    let count = state.count.max(masked.fields_masked as usize);
+    let _ = write!(out, "],\"fields_masked\":{count}");
+    if count > state.count {
+        let _ = write!(out, ",\"unlisted\":{}", count - state.count);
+    }
     if state.count > state.entries.len() {
         out.push_str(",\"truncated_list\":true");
     }

@@ -73,25 +73,39 @@ pub(super) fn mask(rules: &Rules, text: &str, found: Option<(String, u32)>) -> O
         return found;
     }
     let mut done = found;
-    let mut pass = |rule: &'static str, entry: String, find: &dyn Fn(&str) -> Vec<Range<usize>>| {
-        let (now, count) = done.as_ref().map_or((text, 0), |(clean, count)| (clean.as_str(), *count));
-        let (clean, more) = replace(now, find(now), |at| {
-            if let Some(log) = &rules.log {
-                // After other replacements the place is no longer that of the source.
-                log.add("", (count == 0).then_some(at), rule, Some((entry.clone(), rule == "pattern")));
-            }
-        });
-        if more > 0 {
-            done = Some((clean, count.saturating_add(more)));
-        }
-    };
     if rules.emails {
-        pass("value", "e-mail".to_owned(), &emails);
+        pass(rules, text, &mut done, "value", || "e-mail".to_owned(), emails);
     }
     for (i, pattern) in rules.own.patterns.iter().enumerate() {
-        pass("pattern", format!("mask_patterns[{i}]"), &|text| pattern.ranges(text));
+        pass(rules, text, &mut done, "pattern", || format!("mask_patterns[{i}]"), |text| pattern.ranges(text));
     }
     done
+}
+
+/// Masks what one rule finds in `text`, or in what became of it.
+#[inline(always)]
+fn pass(
+    rules: &Rules,
+    text: &str,
+    done: &mut Option<(String, u32)>,
+    rule: &'static str,
+    entry: impl Fn() -> String,
+    find: impl Fn(&str) -> Vec<Range<usize>>,
+) {
+    let (now, count) = done.as_ref().map_or((text, 0), |(clean, count)| (clean.as_str(), *count));
+    let ranges = find(now);
+    if ranges.is_empty() {
+        return;
+    }
+    let (clean, more) = replace(now, ranges, |at| {
+        if let Some(log) = &rules.log {
+            // After other replacements the place is no longer that of the source.
+            log.add("", (count == 0).then_some(at), rule, Some((entry(), rule == "pattern")));
+        }
+    });
+    if more > 0 {
+        *done = Some((clean, count.saturating_add(more)));
+    }
 }
 
 /// Replaces ranges, which come in order. What lies in a placeholder stays; one that is touched goes as a whole.

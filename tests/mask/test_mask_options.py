@@ -81,6 +81,57 @@ def test_headers_in_and_out():
         assert set(capture('{"password":1}', JSON_TYPE)) == {HEADERS_KEY}
 
 
+# ---- what else the host may set ----
+
+
+def explain(body, content_type=None):
+    room, needed = ctypes.create_string_buffer(1 << 16), ctypes.c_size_t()
+    body = body.encode()
+    assert lib.mpr_explain_mask(content_type and content_type.encode(), body, len(body), room, len(room), ctypes.byref(needed)) == 0
+    return json.loads(room.raw[: needed.value])
+
+
+def test_own_rules_together():
+    rules = {
+        "mask_allow_fields": ["email"],
+        "mask_paths": ["user.nick", "items[*].code"],
+        "mask_allow_paths": "error",
+        "mask_patterns": ["EMP-[0-9]{4}", "ref:(?P<secret>[a-z]+)"],
+        "mask_emails": True,
+    }
+    body = {
+        "user": {"nick": A, "email": "ann", "user_password": B},
+        "items": [{"code": C, "note": "EMP-1234 of ref:abc, a@b.io"}],
+        "error": {"token": "expected"},
+    }
+    with options(**rules):
+        assert json.loads(text(json.dumps(body))) == {
+            "user": {"nick": MASKED, "email": "ann", "user_password": MASKED},
+            "items": [{"code": MASKED, "note": f"{MASKED} of ref:{MASKED}, {MASKED}"}],
+            "error": {"token": "expected"},
+        }
+        told = explain(json.dumps(body), "application/json")
+        no_leak(repr(told))
+        assert [(e["path"], e["rule"], e["entry"], e["by"]) for e in told["masked"]] == [
+            ("user.nick", "path", "user.nick", "user"),
+            ("user.user_password", "name", "password", "default"),
+            ("items[0].code", "path", "items[*].code", "user"),
+            ("items[0].note", "value", "e-mail", "default"),
+            ("items[0].note", "pattern", "mask_patterns[0]", "user"),
+            ("items[0].note", "pattern", "mask_patterns[1]", "user"),
+        ]
+        assert (told["kind"], told["fields_masked"]) == ("json", 6)
+        # Whatever arrives in pieces or as a header is masked alike.
+        got = json.loads(capture(None, [("X-Note", "EMP-1234"), ("X-Email", "ann")])[HEADERS_KEY])
+        assert got == {"X-Note": MASKED, "X-Email": "ann"}
+
+
+def test_what_is_allowed_is_still_masked_by_its_form():
+    with options(mask_allow_fields=["password"], mask_allow_paths=["a"]):
+        body = json.dumps({"password": "4111 1111 1111 1111", "a": {"token": "Bearer abc.def"}})
+        assert json.loads(text(body)) == {"password": MASKED, "a": {"token": f"Bearer {MASKED}"}}
+
+
 # ---- masking off ----
 
 
