@@ -73,7 +73,8 @@
  * LIMITS
  *   The platform drops a span above 1,000,000 bytes, so larger ones are cut here: the longest texts first (attribute
  *   "<key>.truncated"), then whole attributes and events, counted in the span. A span keeps 4,096 attributes and 10,000 events,
- *   a body max_payload_bytes; what is queued is bounded by queue_max_bytes, and what finds no room is counted.
+ *   a body max_payload_bytes, all unfinished captures together capture_max_bytes; what is queued is bounded by
+ *   queue_max_bytes, and what finds no room is counted.
  *
  * ABI
  *   Functions and numbers are only ever added. A program compiled against this header runs with every later library of
@@ -807,6 +808,17 @@ mpr_status mpr_options_get_log_level(const mpr_options *options,
                                      char *out,
                                      size_t capacity,
                                      size_t *needed);
+
+// What all captures that are not ended hold together (mpr_capture_begin()), in bytes, 65536 to 16 GiB. Default 32 MiB. Past it
+// no more of a body is kept: it is masked up to there, with its true size beside it.
+// Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
+mpr_status mpr_options_set_capture_max_bytes(mpr_options *options,
+                                             uint64_t value);
+
+// Writes what mpr_init() would use for capture_max_bytes to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
+// MPR_ERR_POISONED. Since 0.1.
+mpr_status mpr_options_get_capture_max_bytes(const mpr_options *options,
+                                             uint64_t *out);
 
 // Recorded data that may wait in memory, in bytes, 65536 to 16 GiB. Default 32 MiB. Past it the newest is refused and
 // counted.

@@ -870,6 +870,24 @@ pub unsafe extern "C" fn mpr_options_get_log_level(
     guard("mpr_options_get_log_level", || unsafe { get_text(options, "log_level", out, capacity, needed) })
 }
 
+/// What all captures that are not ended hold together (mpr_capture_begin()), in bytes, 65536 to 16 GiB. Default 32 MiB. Past it
+/// no more of a body is kept: it is masked up to there, with its true size beside it.
+/// Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
+#[no_mangle]
+pub extern "C" fn mpr_options_set_capture_max_bytes(options: *mut mpr_options, value: u64) -> mpr_status {
+    guard("mpr_options_set_capture_max_bytes", || set(options, "capture_max_bytes", json!(value)))
+}
+
+/// Writes what mpr_init() would use for capture_max_bytes to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
+/// MPR_ERR_POISONED. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn mpr_options_get_capture_max_bytes(options: *const mpr_options, out: *mut u64) -> mpr_status {
+    // SAFETY: passed on with the header's rules.
+    guard("mpr_options_get_capture_max_bytes", || unsafe {
+        get_number(options, "capture_max_bytes", out, Value::as_u64)
+    })
+}
+
 /// Recorded data that may wait in memory, in bytes, 65536 to 16 GiB. Default 32 MiB. Past it the newest is refused and
 /// counted.
 /// Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.

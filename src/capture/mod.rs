@@ -23,6 +23,8 @@ const MAX_HEADERS: usize = 1000;
 /// than 1,000,000 bytes as a whole; a request's span carries two bodies, two sets of headers and other attributes.
 pub const DEFAULT_MAX_PAYLOAD_BYTES: usize = 400_000;
 
+/// What all payloads that arrive in pieces hold together, unless the user says otherwise.
+pub const DEFAULT_MAX_HELD_BYTES: usize = 32 * 1024 * 1024;
 /// Kept beyond twice the limit, so that small limits still see enough of a body to understand it.
 const KEEP_EXTRA: usize = 64 * 1024;
 
@@ -119,6 +121,8 @@ pub struct CaptureConfig {
     pub capture_headers: bool,
     /// The limit of a body's text, applied after masking.
     pub max_payload_bytes: usize,
+    /// The limit of what all payloads that arrive in pieces hold together, in bytes.
+    pub max_held_bytes: usize,
     /// When not empty: only these headers (any case).
     pub headers_to_include: Vec<String>,
     /// Never these headers (any case), also when included.
@@ -137,6 +141,7 @@ impl Default for CaptureConfig {
             capture_body: true,
             capture_headers: true,
             max_payload_bytes: DEFAULT_MAX_PAYLOAD_BYTES,
+            max_held_bytes: DEFAULT_MAX_HELD_BYTES,
             headers_to_include: Vec::new(),
             headers_to_exclude: Vec::new(),
             decompress: true,
@@ -152,6 +157,7 @@ impl std::fmt::Debug for CaptureConfig {
             .field("capture_body", &self.capture_body)
             .field("capture_headers", &self.capture_headers)
             .field("max_payload_bytes", &self.max_payload_bytes)
+            .field("max_held_bytes", &self.max_held_bytes)
             .field("headers_to_include", &self.headers_to_include)
             .field("headers_to_exclude", &self.headers_to_exclude)
             .field("decompress", &self.decompress)

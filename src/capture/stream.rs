@@ -1,16 +1,27 @@
 //! Payloads that arrive in pieces.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::{capture_kept, CaptureConfig, CaptureOutcome, HeaderError, Kind, MAX_HEADERS};
 
 /// More bytes of headers than this are left out.
 const MAX_HEADER_BYTES: usize = 256 * 1024;
+/// What a header takes beside its name and value.
+const HEADER_OVERHEAD: usize = 64;
 
-/// One payload in the making. Holds at most [`CaptureConfig::keep_limit`] bytes of the body, whatever arrives; what lies beyond
-/// is counted, and the body is masked up to there.
+/// Bytes that all payloads in the making hold.
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+/// One payload in the making. Holds at most [`CaptureConfig::keep_limit`] bytes of the body, whatever arrives, and no more when
+/// all payloads of the process hold [`CaptureConfig::max_held_bytes`]; what lies beyond is counted, and the body is masked up to
+/// there.
 #[derive(Debug)]
 pub struct Stream {
     kind: Kind,
     limit: usize,
+    limit_of_all: usize,
+    /// What of [`HELD`] is this one's.
+    held: usize,
     keeps_body: bool,
     headers: Vec<(String, String)>,
     header_bytes: usize,
@@ -25,6 +36,8 @@ impl Stream {
         Stream {
             kind,
             limit: config.keep_limit(),
+            limit_of_all: config.max_held_bytes,
+            held: 0,
             keeps_body: config.capture_body,
             headers: Vec::new(),
             header_bytes: 0,
@@ -54,6 +67,11 @@ impl Stream {
             self.more_headers = true;
             return Err(HeaderError { line, reason: "too many headers" });
         }
+        // Some for the two texts themselves.
+        if !self.hold(name.len() + value.len() + HEADER_OVERHEAD) {
+            self.more_headers = true;
+            return Ok(());
+        }
         self.headers.push((
             String::from_utf8_lossy(name).into_owned(),
             String::from_utf8_lossy(value.trim_ascii()).into_owned(),
@@ -69,19 +87,44 @@ impl Stream {
     /// Adds a piece of the body.
     pub fn body(&mut self, chunk: &[u8]) {
         self.size = self.size.saturating_add(chunk.len() as u64);
-        if self.keeps_body {
-            let room = self.limit.saturating_sub(self.body.len());
-            self.body.extend_from_slice(chunk.get(..room).unwrap_or(chunk));
+        if !self.keeps_body {
+            return;
+        }
+        let room = self.limit.saturating_sub(self.body.len());
+        let kept = chunk.get(..room).unwrap_or(chunk);
+        if self.hold(kept.len()) {
+            self.body.extend_from_slice(kept);
+        } else {
+            // A gap would make another body of it: from here on nothing is kept.
+            self.limit = self.body.len();
         }
     }
 
-    /// Bytes held, for a bound over all captures.
-    pub fn held(&self) -> usize {
-        self.body.capacity() + self.header_bytes
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.body.capacity()
+    }
+
+    /// Is there room for so many bytes more, among all payloads in the making?
+    fn hold(&mut self, bytes: usize) -> bool {
+        let all = HELD.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if all > self.limit_of_all {
+            HELD.fetch_sub(bytes, Ordering::Relaxed);
+            return false;
+        }
+        self.held += bytes;
+        true
     }
 
     /// The payload is complete: `emit` gets its attributes.
-    pub fn end(self, config: &CaptureConfig, emit: &mut dyn FnMut(&str, &str)) -> CaptureOutcome {
-        capture_kept(config, self.kind, &self.headers, self.more_headers, &self.body, self.size, emit)
+    pub fn end(mut self, config: &CaptureConfig, emit: &mut dyn FnMut(&str, &str)) -> CaptureOutcome {
+        let (headers, body) = (std::mem::take(&mut self.headers), std::mem::take(&mut self.body));
+        capture_kept(config, self.kind, &headers, self.more_headers, &body, self.size, emit)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        HELD.fetch_sub(self.held, Ordering::Relaxed);
     }
 }

@@ -143,6 +143,7 @@ impl Config {
                 capture_body: get.flag("capture_body")?,
                 capture_headers: get.flag("capture_headers")?,
                 max_payload_bytes: get.size("max_payload_bytes")?,
+                max_held_bytes: get.size("capture_max_bytes")?,
                 headers_to_include: get.names("headers_to_include")?,
                 headers_to_exclude: get.names("headers_to_exclude")?,
                 decompress: get.flag("decompress")?,

@@ -106,6 +106,7 @@ pub static SPECS: &[Spec] = &[
     spec("headers_to_exclude", Type::Names, &[], || json!([])),
     spec("decompress", Type::Bool, &[], || json!(true)),
     spec("log_level", Type::Choice(LEVEL_NAMES), &["MPR_LOG"], || json!("warn")),
+    spec("capture_max_bytes", Type::Integer(64 * 1024, 16 * 1024 * MIB), &[], || json!(32 * MIB)),
     spec("queue_max_bytes", Type::Integer(64 * 1024, 16 * 1024 * MIB), &[], || json!(32 * MIB)),
     spec("batch_max_bytes", Type::Integer(16 * 1024, 16 * MIB), &[], || json!(2 * MIB)),
     spec("batch_max_items", Type::Integer(1, 100_000), &[], || json!(2_048)),

@@ -69,6 +69,7 @@ pub(super) fn mask(rules: &Rules, src: &str, cut: bool, level: u8) -> Rewritten 
         least: if rules.looks_everywhere() { 1 } else { CARD },
         by_path: None,
         aside: trail.is_some(),
+        everywhere: rules.looks_everywhere(),
         trail,
     };
     let broke_at = masker.run().err().map(|Broken(at)| at);
@@ -157,6 +158,8 @@ enum Kind {
 #[derive(Clone, Copy)]
 struct Frame {
     object: bool,
+    /// Object: the name of the member in hand says nothing, of its value or of another one.
+    plain: bool,
     /// The member in hand or the last one: its meaning, and whether its name is sensitive.
     slot: Slot,
     sensitive: bool,
@@ -202,6 +205,7 @@ impl Frame {
     fn new(object: bool, spans: usize) -> Self {
         Frame {
             object,
+            plain: false,
             slot: Slot::None,
             sensitive: false,
             named: false,
@@ -256,6 +260,8 @@ struct Masker<'a> {
     trail: Option<Box<Trail<'a>>>,
     /// There is one, or the innermost container is in a masked value.
     aside: bool,
+    /// Whether every string is looked at.
+    everywhere: bool,
 }
 
 /// A string as the scan shows it.
@@ -391,6 +397,7 @@ impl Masker<'_> {
         };
         self.frame.sensitive = answer.hit(Place::Field) == Hit::Yes;
         self.frame.slot = answer.slot();
+        self.frame.plain = answer.is_plain();
         Ok(())
     }
 
@@ -430,7 +437,20 @@ impl Masker<'_> {
         if self.aside {
             return self.value_aside(start, first);
         }
-        self.copied_value::<false>(start, first)
+        if !self.frame.plain {
+            return self.copied_value::<false>(start, first);
+        }
+        match first {
+            b'"' => {
+                self.string_value(start)?;
+            }
+            b'{' | b'[' if self.kinds.depth < MAX_DEPTH => return Ok(self.open(start, first == b'{')),
+            b'{' | b'[' => return self.masked_value(start, first),
+            _ => {
+                self.number_value(start, first)?;
+            }
+        }
+        Ok(Found::Scalar)
     }
 
     /// A value in a masked one, or one that a trail has to know.
@@ -474,27 +494,11 @@ impl Masker<'_> {
         let mut named = false;
         let end;
         if first == b'"' {
-            let close = self.scan.next();
-            let quoted = match self.byte(close) {
-                b'"' => Quoted { end: close + 1, escaped: false, hinted: false },
-                _ => self.string(start, close)?,
-            };
+            let quoted = self.string_value(start)?;
             end = quoted.end;
-            // JSON in a string begins with one of these, perhaps after white space.
-            let lead = self.byte(start + 1);
-            let odd = matches!(lead, b'q' | b'm' | b's' | b'f')
-                && graphql::may_begin(self.bytes.get(start + 1..end).unwrap_or(&[]));
-            let hinted = quoted.hinted || odd || matches!(lead, b'{' | b'[' | b'\\' | b' ' | b'\t');
-            if hinted || self.rules.looks_everywhere() {
-                self.clean(start, quoted, hinted);
-            }
             named = self.name_value(start, quoted);
         } else {
-            end = self.scalar(start, first)?;
-            let card = |number: &str| first.is_ascii_digit() && shapes::is_card_number(number);
-            if end - start >= self.least && (card(self.src.get(start..end).unwrap_or("")) || self.least < CARD) {
-                self.odd_number(start, end);
-            }
+            end = self.number_value(start, first)?;
         }
         if first != b'"' {
             self.frame.only_strings = false;
@@ -502,6 +506,36 @@ impl Masker<'_> {
         }
         self.value_done(end, true, named);
         Ok(Found::Scalar)
+    }
+
+    /// A string that is kept, but for what is secret in it.
+    #[inline(always)]
+    fn string_value(&mut self, start: usize) -> Result<Quoted, Broken> {
+        let close = self.scan.next();
+        let quoted = match self.byte(close) {
+            b'"' => Quoted { end: close + 1, escaped: false, hinted: false },
+            _ => self.string(start, close)?,
+        };
+        // JSON in a string begins with one of these, perhaps after white space; and GraphQL with a word.
+        let (lead, next) = (self.byte(start + 1), self.byte(start + 2));
+        let hinted = quoted.hinted
+            || matches!(lead, b'{' | b'[' | b'\\' | b' ' | b'\t')
+            || (matches!((lead, next), (b'q' | b'm' | b's', b'u') | (b'f', b'r'))
+                && graphql::may_begin(self.bytes.get(start + 1..quoted.end).unwrap_or(&[])));
+        if hinted || self.everywhere {
+            self.clean(start, quoted, hinted);
+        }
+        Ok(quoted)
+    }
+
+    /// A number or a word that is kept, unless it is a card's number or as a pattern has it.
+    #[inline(always)]
+    fn number_value(&mut self, start: usize, first: u8) -> Result<usize, Broken> {
+        let end = self.scalar(start, first)?;
+        if end - start >= self.least {
+            self.odd_number(start, end);
+        }
+        Ok(end)
     }
 
     /// A value of which nothing is kept.
@@ -979,7 +1013,7 @@ impl Masker<'_> {
         while let Some(outer) = self.frames.pop() {
             // What was being written when it broke is not a value yet; it is masked where it would be.
             if let Some(start) = self.frame.open {
-                let small = self.frame.object && self.out.len() - start <= MAX_NAMED;
+                let small = self.frame.object && (1..=MAX_NAMED).contains(&self.out.len().saturating_sub(start));
                 if self.frame.slot == Slot::Key || self.is_named() || small {
                     self.patches.push((start, self.out.len()));
                     if let Some(trail) = &mut self.trail {

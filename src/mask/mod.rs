@@ -574,8 +574,9 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
         }
     };
     let text = text.as_ref();
-    // Zero bytes between the letters would hide a name from the rules: text in another charset than it was read in.
-    if text.as_bytes().contains(&0) || !matches!(kind, Kind::Json | Kind::Other(_)) && is_binary(text) {
+    // Zero bytes between the letters would hide a name from the rules: text in another charset than it was read in. (In JSON
+    // they end it.)
+    if !matches!(kind, Kind::Json | Kind::Other(_)) && is_binary(text) {
         return body.described("binary");
     }
     // Parts under a wrong type or none. (What is not shown anyway stays so.)
@@ -656,7 +657,11 @@ fn free_text(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
 }
 
 fn json_body(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
-    kept(rules, "json", body, json::mask(rules, text, body.cut, 0))
+    let rewritten = json::mask(rules, text, body.cut, 0);
+    if rewritten.broke_at.is_some() && text.as_bytes().contains(&0) {
+        return body.described("binary");
+    }
+    kept(rules, "json", body, rewritten)
 }
 
 /// What was kept of a body of this kind, with a note where it breaks off.

@@ -133,6 +133,12 @@ impl Answer {
         }
     }
 
+    /// Is it neither sensitive nor of any meaning for its neighbours?
+    #[inline(always)]
+    pub(super) fn is_plain(self) -> bool {
+        self.0 & !4 == 0
+    }
+
     #[inline(always)]
     pub(super) fn slot(self) -> Slot {
         match self.0 >> 3 {

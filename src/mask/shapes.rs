@@ -113,7 +113,10 @@ pub(super) fn is_known(bytes: &[u8]) -> bool {
     };
     match bytes {
         [first, second, ..] if may_be_known(*first, *second) => {
-            MAKES.iter().any(|(prefix, least)| known(prefix, *least))
+            // Most are told apart by their first two bytes.
+            MAKES.iter().any(|(prefix, least)| {
+                matches!(prefix.as_bytes(), [a, b, ..] if a == first && b == second) && known(prefix, *least)
+            })
         }
         _ => false,
     }

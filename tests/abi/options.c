@@ -142,6 +142,7 @@ static void numbers_round_trip(void) {
     NUMBER(int32_t, mask_emails, 0, 0, 1, -1, 2);
     NUMBER(int32_t, decompress, 1, 0, 1, -1, 2);
     NUMBER(int32_t, session_rollover, 0, 0, 1, -1, 2);
+    NUMBER(uint64_t, capture_max_bytes, 32u << 20, 65536, 16ull << 30, 65535, (16ull << 30) + 1);
     NUMBER(uint64_t, queue_max_bytes, 32u << 20, 65536, 16ull << 30, 65535, (16ull << 30) + 1);
     NUMBER(uint64_t, batch_max_bytes, 2u << 20, 16384, 16u << 20, 16383, (16u << 20) + 1);
     NUMBER(uint32_t, batch_max_items, 2048, 1, 100000, 0, 100001);

@@ -181,7 +181,7 @@ OPTIONS = {
         "headers_to_include", "headers_to_exclude", "log_level",
     ),
     c_uint32: ("timeout_ms", "batch_max_items", "flush_interval_ms", "session_max_seconds"),
-    c_uint64: ("max_payload_bytes", "queue_max_bytes", "batch_max_bytes"),
+    c_uint64: ("max_payload_bytes", "capture_max_bytes", "queue_max_bytes", "batch_max_bytes"),
     c_double: ("sample_ratio", "auto_doc_traces_ratio"),
     c_int32: (
         "capture_body", "capture_headers", "mask_body", "mask_headers", "mask_emails", "decompress", "session_rollover",
