@@ -17,7 +17,7 @@ use crate::logs::Logger;
 use crate::masker::Masker;
 use crate::pipeline::{Counts, Pipeline, Queue};
 use crate::process::log::{self, Level};
-use crate::process::worker::{turned_off, Worker};
+use crate::process::worker::{turned_off, Work, Worker};
 use crate::process::{os, panics};
 use crate::session::{Details, Sessions};
 use crate::spans::Tracer;
@@ -176,7 +176,7 @@ pub fn shutdown(timeout: Duration) -> Result<mpr_status> {
         false => Ok(MPR_SKIPPED),
         true => {
             let (work, all) = (timeout * 9 / 20, timeout / 2);
-            recorder.wait(work, all, Arc::clone(&recorder.sessions).shutdown(work))
+            recorder.wait(work, all, Box::pin(Arc::clone(&recorder.sessions).shutdown(work)))
         }
     };
     let left = recorder.intake.pipeline().close(deadline);
@@ -268,37 +268,31 @@ impl Recorder {
     ///
     /// # Errors
     /// The operation's, or MPR_ERR_TIMEOUT.
-    fn wait<F>(&self, work: Duration, all: Duration, operation: F) -> Result<mpr_status>
-    where
-        F: Future<Output = Result<mpr_status>> + Send + 'static,
-    {
-        self.worker.wait_for(all, limited(work, operation))
+    fn wait(&self, work: Duration, all: Duration, operation: Work<Result<mpr_status>>) -> Result<mpr_status> {
+        self.worker.wait_for(all, Box::pin(limited(work, operation)))
     }
 
     /// A blocking session call, bounded by timeout_ms.
     ///
     /// # Errors
     /// The operation's, or MPR_ERR_TIMEOUT.
-    pub fn session_call<F>(&self, operation: F) -> Result<mpr_status>
-    where
-        F: Future<Output = Result<mpr_status>> + Send + 'static,
-    {
+    pub fn session_call(
+        &self,
+        operation: impl Future<Output = Result<mpr_status>> + Send + 'static,
+    ) -> Result<mpr_status> {
         let limit = self.config.timeout;
-        self.wait(limit, limit + GRACE, operation)
+        self.wait(limit, limit + GRACE, Box::pin(operation))
     }
 
     /// The same without waiting: `done` is called once, on the worker, with the result.
     ///
     /// # Errors
     /// MPR_ERR_IO when no worker can be started; `done` is then not called.
-    pub fn session_call_async<F>(
+    pub fn session_call_async(
         &self,
-        operation: F,
+        operation: Work<Result<mpr_status>>,
         done: impl FnOnce(Result<mpr_status>) + Send + 'static,
-    ) -> Result<()>
-    where
-        F: Future<Output = Result<mpr_status>> + Send + 'static,
-    {
+    ) -> Result<()> {
         let limit = self.config.timeout;
         // Shared, so that `done` is not called by a future that is dropped before it was taken.
         let done = Arc::new(Mutex::new(OnceDone(Some(done))));
@@ -381,10 +375,7 @@ impl Recorder {
     }
 }
 
-async fn limited<F>(limit: Duration, operation: F) -> Result<mpr_status>
-where
-    F: Future<Output = Result<mpr_status>>,
-{
+async fn limited(limit: Duration, operation: Work<Result<mpr_status>>) -> Result<mpr_status> {
     match tokio::time::timeout(limit, operation).await {
         Ok(result) => result,
         Err(_) => Err(Error::new(MPR_ERR_TIMEOUT, format!("no answer within {} ms", limit.as_millis()))),

@@ -21,13 +21,20 @@ pub(super) fn guard_or<T>(function: &str, fallback: T, body: impl FnOnce() -> Re
 }
 
 fn guarded<T>(function: &str, body: impl FnOnce() -> Result<T>) -> std::result::Result<T, mpr_status> {
-    let error = match panics::contain(body) {
-        Ok(Ok(value)) => return Ok(value),
-        Ok(Err(error)) => error,
-        Err(text) => Error::new(MPR_ERR_INTERNAL, format!("a defect in libmpr: {text}")),
-    };
+    match panics::contain(body) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(failed(function, Ok(error))),
+        Err(text) => Err(failed(function, Err(text))),
+    }
+}
+
+/// Tells the thread. Kept out of the functions at the border: each of them would repeat it.
+#[cold]
+#[inline(never)]
+fn failed(function: &str, error: std::result::Result<Error, String>) -> mpr_status {
+    let error = error.unwrap_or_else(|text| Error::new(MPR_ERR_INTERNAL, format!("a defect in libmpr: {text}")));
     set_last_error(&format!("{function}: {}", error.message));
-    Err(error.status)
+    error.status
 }
 
 /// Keeps a message for mpr_last_error(). Also used before a callback gets a status.

@@ -1,12 +1,12 @@
 //! Sessions: start, stop, save, cancel, the remote check, and their twins that do not wait.
 
 use std::ffi::{c_char, c_void};
-use std::future::Future;
 use std::sync::Arc;
 
 use super::guard::{guard, set_last_error};
 use super::hooks::UserData;
 use super::input;
+use crate::process::worker::Work;
 use crate::recorder::{self, Recorder};
 use crate::session::{Details, Policy};
 use crate::status::{mpr_status, Error, Result, MPR_OK};
@@ -122,7 +122,7 @@ pub unsafe extern "C" fn mpr_start_async(
         // SAFETY: passed on with the header's rules.
         let (recorder, details) = unsafe { prepare(session_json) }?;
         let kind = kind_of(session_type)?;
-        let call = Arc::clone(&recorder.sessions).start(kind, details, Policy::default());
+        let call = Box::pin(Arc::clone(&recorder.sessions).start(kind, details, Policy::default()));
         later(&recorder, "mpr_start_async", call, done, user_data)
     })
 }
@@ -137,7 +137,8 @@ pub unsafe extern "C" fn mpr_stop_async(
     guard("mpr_stop_async", || {
         // SAFETY: passed on with the header's rules.
         let (recorder, details) = unsafe { prepare(session_json) }?;
-        later(&recorder, "mpr_stop_async", Arc::clone(&recorder.sessions).stop(details), done, user_data)
+        let call = Box::pin(Arc::clone(&recorder.sessions).stop(details));
+        later(&recorder, "mpr_stop_async", call, done, user_data)
     })
 }
 
@@ -151,7 +152,8 @@ pub unsafe extern "C" fn mpr_save_async(
     guard("mpr_save_async", || {
         // SAFETY: passed on with the header's rules.
         let (recorder, details) = unsafe { prepare(session_json) }?;
-        later(&recorder, "mpr_save_async", Arc::clone(&recorder.sessions).save(details), done, user_data)
+        let call = Box::pin(Arc::clone(&recorder.sessions).save(details));
+        later(&recorder, "mpr_save_async", call, done, user_data)
     })
 }
 
@@ -160,7 +162,8 @@ pub unsafe extern "C" fn mpr_save_async(
 pub unsafe extern "C" fn mpr_cancel_async(done: mpr_done_fn, user_data: *mut c_void) -> mpr_status {
     guard("mpr_cancel_async", || {
         let recorder = recorder::required()?;
-        later(&recorder, "mpr_cancel_async", Arc::clone(&recorder.sessions).cancel(), done, user_data)
+        let call = Box::pin(Arc::clone(&recorder.sessions).cancel());
+        later(&recorder, "mpr_cancel_async", call, done, user_data)
     })
 }
 
@@ -174,7 +177,7 @@ pub unsafe extern "C" fn mpr_check_remote_async(
     guard("mpr_check_remote_async", || {
         // SAFETY: passed on with the header's rules.
         let (recorder, details) = unsafe { prepare(session_json) }?;
-        let call = Arc::clone(&recorder.sessions).check_remote(details);
+        let call = Box::pin(Arc::clone(&recorder.sessions).check_remote(details));
         later(&recorder, "mpr_check_remote_async", call, done, user_data)
     })
 }
@@ -195,16 +198,13 @@ fn kind_of(session_type: i32) -> Result<Kind> {
     }
 }
 
-fn later<F>(
+fn later(
     recorder: &Recorder,
     function: &'static str,
-    call: F,
+    call: Work<Result<mpr_status>>,
     done: mpr_done_fn,
     user_data: *mut c_void,
-) -> Result<mpr_status>
-where
-    F: Future<Output = Result<mpr_status>> + Send + 'static,
-{
+) -> Result<mpr_status> {
     // No finalizer: the callback comes exactly once, so the host frees in it.
     let data = UserData::new(user_data, None);
     let done = move |result: Result<mpr_status>| {

@@ -25,6 +25,19 @@ pub fn count_one() {
 
 /// Runs `body`; a panic in it becomes Err with its text.
 pub fn contain<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+    if !HOOK.is_completed() {
+        install_hook();
+    }
+    let outer = QUIET.try_with(|quiet| quiet.replace(true)).unwrap_or(true);
+    let result = catch_unwind(AssertUnwindSafe(body)).map_err(describe);
+    let _ = QUIET.try_with(|quiet| quiet.set(outer));
+    result
+}
+
+// The compiler would repeat these two in every function of the C border.
+#[cold]
+#[inline(never)]
+fn install_hook() {
     HOOK.call_once(|| {
         // A Rust host shares this hook with us, so only panics on threads that are inside the library are silenced.
         let previous = std::panic::take_hook();
@@ -34,16 +47,12 @@ pub fn contain<T>(body: impl FnOnce() -> T) -> Result<T, String> {
             }
         }));
     });
-    let outer = QUIET.try_with(|quiet| quiet.replace(true)).unwrap_or(true);
-    let result = catch_unwind(AssertUnwindSafe(body)).map_err(|payload| {
-        count_one();
-        describe(payload)
-    });
-    let _ = QUIET.try_with(|quiet| quiet.set(outer));
-    result
 }
 
+#[cold]
+#[inline(never)]
 fn describe(payload: Box<dyn Any + Send>) -> String {
+    count_one();
     let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
         (Some(text), _) => (*text).to_owned(),
         (_, Some(text)) => text.clone(),

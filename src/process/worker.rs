@@ -2,6 +2,7 @@
 //! needs it and never runs host code other than the callbacks that say so.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{mpsc, Mutex};
 use std::time::Duration;
@@ -12,6 +13,9 @@ use tokio::sync::oneshot;
 use crate::process::log::{self, Level};
 use crate::process::{os, panics};
 use crate::status::{Error, Result, MPR_ERR_INTERNAL, MPR_ERR_IO, MPR_ERR_NOT_INITIALIZED, MPR_ERR_TIMEOUT};
+
+/// Work for the worker. Boxed: tokio and the time limits would otherwise be compiled anew for each kind of it.
+pub type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The worker of one recorder.
 #[derive(Default)]
@@ -31,10 +35,11 @@ impl Worker {
     ///
     /// # Errors
     /// MPR_ERR_IO when the system gives no thread or no I/O driver.
-    pub fn spawn<F>(&self, future: F) -> Result<()>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
+    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+        self.spawn_work(Box::pin(future))
+    }
+
+    fn spawn_work(&self, work: Work<()>) -> Result<()> {
         let mut running = self.running.lock()?;
         if self.stopped.load(Ordering::Acquire) {
             return Err(turned_off());
@@ -43,7 +48,7 @@ impl Worker {
             Some(worker) => worker,
             None => start()?,
         };
-        let task = worker.handle.spawn(future);
+        let task = worker.handle.spawn(work);
         worker.handle.spawn(async move {
             if task.await.is_err_and(|e| e.is_panic()) {
                 panics::count_one();
@@ -68,19 +73,15 @@ impl Worker {
         }
     }
 
-    /// Runs a future on the worker and waits for its result on this thread, `timeout` at most.
+    /// Runs work on the worker and waits for its result on this thread, `timeout` at most.
     ///
     /// # Errors
-    /// The future's own, MPR_ERR_TIMEOUT, or MPR_ERR_INTERNAL when it failed inside.
-    pub fn wait_for<T, F>(&self, timeout: Duration, future: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T>> + Send + 'static,
-    {
+    /// The work's own, MPR_ERR_TIMEOUT, or MPR_ERR_INTERNAL when it failed inside.
+    pub fn wait_for<T: Send + 'static>(&self, timeout: Duration, work: Work<Result<T>>) -> Result<T> {
         self.not_from_within()?;
         let (sender, receiver) = mpsc::sync_channel(1);
         self.spawn(async move {
-            let _ = sender.send(future.await);
+            let _ = sender.send(work.await);
         })?;
         match receiver.recv_timeout(timeout) {
             Ok(result) => result,
