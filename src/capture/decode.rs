@@ -95,6 +95,10 @@ pub(super) struct Decoded {
 
 /// Undoes the codings from the last to the first, up to `limit` bytes. `cut` says that the encoded bytes are only the
 /// beginning. The error is the reason for the note.
+///
+/// Not part of its caller: the decoders' tables stand on the stack for a moment, which a host's small thread must have room for
+/// only when there is something to decode.
+#[inline(never)]
 pub(super) fn decode(stack: &[Known], encoded: &[u8], cut: bool, limit: usize) -> Result<Decoded, &'static str> {
     // A stranger's bytes may find a fault in a decoder: that is broken data, and nothing to stop the host for.
     catch_unwind(AssertUnwindSafe(|| undo(stack, encoded, cut, limit))).unwrap_or(Err(BROKEN))
