@@ -201,12 +201,7 @@ pub fn form(data: &[u8]) {
     masked(declared, content);
     masked(None, content);
     let pair = format!("&{}={SECRET}&", pick(NAMES, name));
-    // What begins like JSON is taken for JSON, where names have no percent signs and text in keys is left.
-    let body = joined(&[before, pair.as_bytes(), after]);
-    let begin = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body).trim_ascii_start();
-    if !begin.starts_with(b"{") && !begin.starts_with(b"[") {
-        hidden(declared, &body, cut);
-    }
+    hidden(declared, &joined(&[before, pair.as_bytes(), after]), cut);
     // Not declared: only what reads as a form throughout is one.
     if kind % 2 == 0 {
         let plain = |bytes: &[u8]| -> Vec<u8> {
@@ -246,12 +241,6 @@ pub fn multipart(data: &[u8]) {
     hidden((!content_type.is_empty()).then_some(content_type), &body, cut);
 }
 
-/// Could this end in a name whose value is on the next line? Left out until the next line's own name counts too.
-fn ends_open(text: &[u8]) -> bool {
-    let end = text.trim_ascii_end();
-    end.last().is_some_and(|b| b":='\"\\".contains(b))
-}
-
 /// Free text: the secret on a line of its own form.
 pub fn text(data: &[u8]) {
     const LINES: &[&str] = &[
@@ -270,9 +259,6 @@ pub fn text(data: &[u8]) {
     let Input { choices: [line, kind, _, cut], before, after, content } = input(data);
     let content_type = pick(&["text/plain", "application/graphql", "text/markdown"], kind);
     masked(Some(content_type), content);
-    if ends_open(before) {
-        return;
-    }
     let line = pick(LINES, line).replace('%', SECRET);
     let body = joined(&[before, b"\n", line.as_bytes(), b"\n", after]);
     hidden(Some(content_type), &body, cut);
