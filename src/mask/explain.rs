@@ -63,7 +63,7 @@ impl Log {
         let mut state = self.state();
         let path = state.full(path);
         for entry in &mut state.entries {
-            if entry.path.strip_prefix(&path).is_some_and(|rest| rest.starts_with(['.', '[', '('])) {
+            if entry.path.strip_prefix(&path).is_some_and(|rest| rest.starts_with(['.', '[', '(', '/'])) {
                 entry.path.truncate(path.len());
                 entry.path.push('…');
                 entry.at = None;
@@ -174,7 +174,7 @@ pub(super) fn masked_text(rules: &Rules, log: &Log, source: &str) -> Option<(Str
 }
 
 /// Why text.rs replaced this piece, as far as the piece and what stands before it tell.
-fn reason(rules: &Rules, source: &str, start: usize, end: usize) -> (&'static str, Option<Why>) {
+pub(super) fn reason(rules: &Rules, source: &str, start: usize, end: usize) -> (&'static str, Option<Why>) {
     let piece = source.get(start..end).unwrap_or("");
     let mut from = start.saturating_sub(LEAD);
     while !source.is_char_boundary(from) {
