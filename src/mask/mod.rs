@@ -21,6 +21,8 @@ mod names;
 mod note;
 #[cfg(test)]
 mod own_tests;
+#[cfg(test)]
+mod own_tests_formats;
 mod paths;
 mod percent;
 mod prefilter;

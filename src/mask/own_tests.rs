@@ -5,13 +5,13 @@ use serde_json::{json, Value};
 use super::tests::{planted, Random, SECRET};
 use super::*;
 
-fn rules(set: impl FnOnce(&mut RulesConfig)) -> Rules {
+pub(super) fn rules(set: impl FnOnce(&mut RulesConfig)) -> Rules {
     let mut config = RulesConfig::default();
     set(&mut config);
     Rules::new(&config).unwrap()
 }
 
-fn list(entries: &[&str]) -> Vec<String> {
+pub(super) fn list(entries: &[&str]) -> Vec<String> {
     entries.iter().map(|entry| (*entry).to_owned()).collect()
 }
 
@@ -362,7 +362,7 @@ fn an_explanation_counts_what_is_masked_and_holds_no_secret() {
     for (kind, text) in bodies {
         let kind = (!kind.is_empty()).then_some(kind.as_str());
         let ends: Vec<usize> = if text.contains(SECRET) {
-            (1..=text.len()).step_by(1 + text.len() / 120).chain([text.len()]).collect()
+            (1..=text.len()).step_by(1 + text.len() / 60).chain([text.len()]).collect()
         } else {
             vec![text.len()]
         };
@@ -373,9 +373,15 @@ fn an_explanation_counts_what_is_masked_and_holds_no_secret() {
                 assert_eq!(value["fields_masked"], masked.fields_masked, "{kind:?} {text}\n{json}");
                 assert_eq!(value.get("unlisted"), None, "{kind:?} {text}\n{json}");
                 assert_eq!(masked, mask_body(rules, kind, text.as_bytes()), "{text}");
+                let cut = Body::beginning(kind, text.as_bytes(), text.len() as u64 + 1);
+                let (of_cut, masked_cut) = explain::explain(rules, None, &cut);
+                assert_eq!(masked_cut, mask_content(rules, None, &cut), "{text}");
+                assert!(!of_cut.contains("\"unlisted\""), "{kind:?} {text}\n{of_cut}");
+                assert!(of_cut.contains(&format!("\"fields_masked\":{}", masked_cut.fields_masked)), "{of_cut}");
                 if text.contains(SECRET) {
                     // (The name of a member may be shown, where it is not masked itself.)
                     assert!(!json.contains(&SECRET[..8]) || masked.text.contains(&SECRET[..8]), "{json}");
+                    assert!(!of_cut.contains(&SECRET[..8]) || masked_cut.text.contains(&SECRET[..8]), "{of_cut}");
                 }
             }
         }
