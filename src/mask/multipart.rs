@@ -260,7 +260,7 @@ fn extended(value: &str) -> Option<String> {
 fn write_part(rules: &Rules, part: &Part<'_>, pairs: &Pairs, body: &Body<'_>, boundary: &str, out: &mut String) -> u32 {
     let mut fields = 0u32;
     let mut show = |text: &str| {
-        let clean = json::clean_string(rules, text, 0);
+        let clean = json::clean_plain(rules, text, 0);
         fields = fields.saturating_add(clean.as_ref().map_or(0, |(_, count)| *count));
         let mut escaped = String::new();
         json::escape(clean.as_ref().map_or(text, |(clean, _)| clean), &mut escaped);
@@ -295,9 +295,12 @@ fn write_part(rules: &Rules, part: &Part<'_>, pairs: &Pairs, body: &Body<'_>, bo
     out.push_str("\r\n");
     let size = part.content.len() as u64;
     let mut words = Words::default();
+    // For explanations: a name out of an id that is itself masked, as an address is, is not told.
+    let hidden = |name: &str| part.ids.iter().any(|(_, id)| id.contains(name) && rules.finds_in_name(id));
+    let told = |name: &String| (rules.explains() && !hidden(name)).then(|| name.clone());
     let named = part.names.iter().find(|name| rules.ask_form_field(name, pairs, &mut words) != Hit::No);
     let masked = if part.unclear || named.is_some() {
-        rules.tell_form_field(named.or(part.names.first()).map(String::as_str), pairs);
+        rules.tell_form_field(named.or(part.names.first()).and_then(told).as_deref(), pairs);
         Masked { fields_masked: 1, ..Masked::text(PLACEHOLDER.to_owned()) }
     } else if part.file.is_some() {
         super::describe_bytes(
@@ -311,7 +314,7 @@ fn write_part(rules: &Rules, part: &Part<'_>, pairs: &Pairs, body: &Body<'_>, bo
     } else {
         let kind = if part.kind.is_empty() { "text/plain" } else { &part.kind };
         let inner = Body { level: body.level + 1, ..Body::new(Some(kind), &part.content) };
-        rules.within(part.names.first().map(String::as_str), || super::mask_content(rules, None, &inner))
+        rules.within(part.names.first().and_then(told).as_deref(), || super::mask_content(rules, None, &inner))
     };
     out.push_str(&masked.text);
     out.push_str("\r\n");

@@ -17,14 +17,16 @@ fn harmless() -> Vec<(&'static str, &'static str)> {
         ),
         (
             "text/html",
-            "<!doctype html><title>@</title><!-- @ --><p class=@ id='@'>@<br>x <b>@</b><a href=\"/x/@?y=@\">l</a><textarea>@</textarea>\
-             <input name=color value=\"@\"><select><option value=@>@</select><script type=x>{\"a\":\"@\"}</script><?p @><![CDATA[ @ ]]>",
+            "<!doctype html><title>@</title><!-- @ --><p class=@ id='@'>@<br>x <b>@</b></p><a href=\"/x/@?y=@\">l</a><textarea>@</textarea>\
+             <input name=color value=\"@\"><select><option value=@>@</option></select><script type=x>{\"a\":\"@\"}</script><?p @><![CDATA[ @ ]]>",
         ),
         (
             "application/graphql",
             "\"@\" query Q($a: String = \"@\") { # @\n b(c: \"@\", d: [\"@\"], e: {f: \"\"\"@\"\"\"}, u: \"/x/@?y=@\") { g } h(i: \"{\\\"j\\\":\\\"@\\\"}\") }",
         ),
-        ("text/csv", "a,b @,c\n1,@,\"x \"\"@\"\"\"\n@,2,\"{\"\"d\"\":\"\"@\"\"}\"\n\nd,e @\n@,1\n"),
+        ("text/csv", "a,b,c\n1,@,\"x \"\"@\"\"\"\n@,2,\"{\"\"d\"\":\"\"@\"\"}\"\n\nd,e\n@,1\n"),
+        // (An address is no column's name: described.)
+        ("text/csv; header=present", "a,b @,c\n1,@,x\n"),
         ("text/tab-separated-values", "a\tb\n@\t/x/@?y=@\n"),
         ("text/event-stream", ": @\nevent: @\nid: @\nretry: @\ndata: x @\ndata: @\n\ndata: {\"a\":\ndata: \"@\"}\n\ndata: <a b='@'>@</a>\n\n@: x\n"),
         ("application/x-www-form-urlencoded", "a=@&@=1&b[@]=2&c=x+@&@&d=%7B%22e%22%3A%22@%22%7D&f=1;g=@"),
@@ -61,6 +63,9 @@ fn patterns_and_addresses_are_found_in_every_text_that_is_kept() {
                     assert!(!out.text.contains(secret), "{kind:?} cut at {end}: {}", out.text);
                 }
             }
+            if kind.is_some_and(|kind| kind.ends_with("present")) {
+                continue;
+            }
             // All of it is shown, and without these rules so are the secrets.
             let out = mask_body(&own, kind, text.as_bytes());
             assert!(!out.text.contains("not captured from") && !out.whole, "{kind:?} {}", out.text);
@@ -94,7 +99,7 @@ fn patterns_and_addresses_are_found_in_every_text_that_is_kept() {
 const FIELDS: &[(&str, &str)] = &[
     ("application/json", r##"{"#":"@","a":[{"#":["@"]}],"p":{"name":"#","value":"@"},"s":"{\"#\":\"@\"}","t":"#=@ x","x":"<#>@</#>"}"##),
     ("application/xml", "<r #=\"@\"><#>@</#><a><#><b>@</b></#></a><n:# xmlns:n='u'>@</n:#><p name='#'>@</p><k><name>#</name><value>@</value></k><q>#: <b>@</b></q><!-- #=@ --><j>{\"#\":\"@\"}</j></r>"),
-    ("text/html", "<form><input name=# value=@><label>#: <b>@</b></label><textarea name='#'>@</textarea><table><tr><td>#<td>@</table><dl><dt>#<dd>@</dl><div data-#=\"@\">x</div><meta name=# content='@'></form>"),
+    ("text/html", "<form><input name=# value=@><label>#: <b>@</b></label><textarea name='#'>@</textarea><table><tr><td>#<td>@</table><dl><dt>#<dd>@</dd></dl><div data-#=\"@\">x</div><meta name=# content='@'></form>"),
     ("application/graphql", "query Q($#: String = \"@\") { a(#: \"@\", in: {#: [\"@\"]}, p: {name: \"#\", value: \"@\"}, l: [\"#\", \"@\"]) { # } #(value: \"@\") { id } }"),
     ("text/csv", "id,#,n\n1,@,x\n2,\"@\",y\n"),
     ("text/csv", "k,v\n#,@\ncolor,blue\n"),
