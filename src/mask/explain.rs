@@ -135,9 +135,8 @@ pub(super) fn step(rules: &Rules, name: Option<&str>, path: &mut String) {
     let clean = name.filter(|name| {
         name.len() <= LONGEST_NAME
             && !super::shapes::secret_token(name)
-            && text::mask(rules, name, Place::Field).is_none()
             && values::emails(name).is_empty()
-            && values::pattern_in(rules, name).is_none()
+            && !masks_name(rules, name)
     });
     match clean {
         Some(name)
@@ -157,6 +156,14 @@ pub(super) fn step(rules: &Rules, name: Option<&str>, path: &mut String) {
             let _ = write!(path, "[\"{PLACEHOLDER}\"]");
         }
     }
+}
+
+/// Would any of this name be masked if it were a text? (Nothing is told of it.)
+fn masks_name(rules: &Rules, name: &str) -> bool {
+    let mark = rules.mark();
+    let found = json::clean_string(rules, name, 0).is_some();
+    rules.forget(mark);
+    found
 }
 
 /// Runs text.rs, and tells of each piece that it replaced.

@@ -205,7 +205,7 @@ fn segment(rules: &Rules, segment: &str, pairs: &Pairs, words: &mut Words, out: 
                         return fields;
                     }
                     out.push_str(PLACEHOLDER);
-                    rules.tell_form_field(decoded.as_deref(), pairs);
+                    rules.tell_form_field(decoded.as_deref(), decoded.as_deref(), pairs);
                     return fields + 1;
                 }
                 fields += rules.within(decoded.as_deref(), || content(rules, value, out));

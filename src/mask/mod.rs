@@ -230,10 +230,10 @@ impl Rules {
 
     // ---- what an explanation needs; nothing without one
 
-    /// A form's field was masked. (`None`: its name is no text.)
-    fn tell_form_field(&self, name: Option<&str>, pairs: &form::Pairs) {
+    /// A form's field was masked, and `shown` is the name to tell. (`None`: its name is no text.)
+    fn tell_form_field(&self, name: Option<&str>, shown: Option<&str>, pairs: &form::Pairs) {
         let Some(log) = &self.log else { return };
-        let path = self.form_path(name);
+        let path = self.form_path(shown);
         let (rule, why) = match name.map(|name| (name, self.own.paths.form_field(name))) {
             None => ("unreadable", None),
             Some((_, Verdict::Masked(path))) => {

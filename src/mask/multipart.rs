@@ -295,12 +295,13 @@ fn write_part(rules: &Rules, part: &Part<'_>, pairs: &Pairs, body: &Body<'_>, bo
     out.push_str("\r\n");
     let size = part.content.len() as u64;
     let mut words = Words::default();
-    // For explanations: a name out of an id that is itself masked, as an address is, is not told.
+    // Explanations tell the name that is shown; one out of an id that is itself masked, as an address is, is not.
     let hidden = |name: &str| part.ids.iter().any(|(_, id)| id.contains(name) && rules.finds_in_name(id));
-    let told = |name: &String| (rules.explains() && !hidden(name)).then(|| name.clone());
+    let other = || part.names.first().map(String::as_str).filter(|name| rules.explains() && !hidden(name));
+    let shown = part.name.as_deref().or_else(other);
     let named = part.names.iter().find(|name| rules.ask_form_field(name, pairs, &mut words) != Hit::No);
     let masked = if part.unclear || named.is_some() {
-        rules.tell_form_field(named.or(part.names.first()).and_then(told).as_deref(), pairs);
+        rules.tell_form_field(named.or(part.names.first()).map(String::as_str), shown, pairs);
         Masked { fields_masked: 1, ..Masked::text(PLACEHOLDER.to_owned()) }
     } else if part.file.is_some() {
         super::describe_bytes(
@@ -314,7 +315,7 @@ fn write_part(rules: &Rules, part: &Part<'_>, pairs: &Pairs, body: &Body<'_>, bo
     } else {
         let kind = if part.kind.is_empty() { "text/plain" } else { &part.kind };
         let inner = Body { level: body.level + 1, ..Body::new(Some(kind), &part.content) };
-        rules.within(part.names.first().and_then(told).as_deref(), || super::mask_content(rules, None, &inner))
+        rules.within(shown, || super::mask_content(rules, None, &inner))
     };
     out.push_str(&masked.text);
     out.push_str("\r\n");
