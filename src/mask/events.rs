@@ -17,12 +17,14 @@ pub(super) fn mask(rules: &Rules, src: &str, cut: bool) -> Rewritten {
     let mut lines: Vec<Line<'_>> = Vec::new();
     let mut at = 0;
     let mut begun = 0;
+    let mut number = 0;
     while let Some(line) = next_line(src, at) {
         at += line.content.len() + line.ending.len();
         let blank = line.content.is_empty() && !line.ending.is_empty();
         lines.push(line);
         if blank {
-            fields += event(rules, &lines, &mut words, &mut out);
+            fields += rules.at(|| format!("[{number}]"), || event(rules, &lines, &mut words, &mut out));
+            number += usize::from(lines.len() > 1);
             lines.clear();
             begun = at;
         }
@@ -30,7 +32,7 @@ pub(super) fn mask(rules: &Rules, src: &str, cut: bool) -> Rewritten {
     if cut {
         return Rewritten { text: out, fields, broke_at: Some(begun) };
     }
-    fields += event(rules, &lines, &mut words, &mut out);
+    fields += rules.at(|| format!("[{number}]"), || event(rules, &lines, &mut words, &mut out));
     Rewritten { text: out, fields, broke_at: None }
 }
 
@@ -66,7 +68,7 @@ impl<'a> Line<'a> {
 /// Writes one event. Its data is one text, as readers join it; if that changes, it is written at the first data line.
 fn event(rules: &Rules, lines: &[Line<'_>], words: &mut Words, out: &mut String) -> u32 {
     let mut fields = 0u32;
-    let mut named = false;
+    let mut named = None;
     let mut data: Option<Cow<'_, str>> = None;
     for line in lines {
         match line.field() {
@@ -79,16 +81,19 @@ fn event(rules: &Rules, lines: &[Line<'_>], words: &mut Words, out: &mut String)
                 None => data = Some(Cow::Borrowed(value)),
             },
             // `event: password` names its data.
-            ("event", name) => {
-                named |= name.len() <= MAX_NAME && rules.fields.ask(name, Place::Field, words) == Hit::Yes;
+            ("event", name) if name.len() <= MAX_NAME && rules.fields.ask(name, Place::Field, words) == Hit::Yes => {
+                named = Some(name);
             }
             _ => {}
         }
     }
     let text = data.as_deref().unwrap_or("");
-    let mut clean = match named && !text.is_empty() {
-        true => Some((PLACEHOLDER.to_owned(), 1)),
-        false => json::clean_string(rules, text, 0),
+    let mut clean = match named.filter(|_| !text.is_empty()) {
+        Some(name) => {
+            rules.tell("data", "pair", || rules.fields.why(name, Place::Field));
+            Some((PLACEHOLDER.to_owned(), 1))
+        }
+        None => rules.at(|| "data".to_owned(), || json::clean_string(rules, text, 0)),
     };
     let changed = clean.is_some();
     for line in lines {
@@ -112,9 +117,10 @@ fn event(rules: &Rules, lines: &[Line<'_>], words: &mut Words, out: &mut String)
                 out.push_str(line.content);
                 out.push_str(line.ending);
             }
-            ("" | "event" | "id" | "retry", text) => {
+            (name @ ("" | "event" | "id" | "retry"), text) => {
                 out.push_str(line.lead());
-                match clean_line(rules, text) {
+                let path = || if name.is_empty() { "(comment)" } else { name }.to_owned();
+                match rules.at(path, || clean_line(rules, text)) {
                     Some((clean, count)) => {
                         out.push_str(&clean);
                         fields = fields.saturating_add(count);
@@ -125,6 +131,7 @@ fn event(rules: &Rules, lines: &[Line<'_>], words: &mut Words, out: &mut String)
             }
             // No reader takes such a line: it is no event stream's.
             _ => {
+                rules.tell("", "unreadable", || None);
                 out.push_str(PLACEHOLDER);
                 out.push_str(line.ending);
                 fields = fields.saturating_add(1);

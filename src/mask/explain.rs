@@ -63,7 +63,7 @@ impl Log {
         let mut state = self.state();
         let path = state.full(path);
         for entry in &mut state.entries {
-            if entry.path.strip_prefix(&path).is_some_and(|rest| rest.starts_with(['.', '[', '('])) {
+            if entry.path.strip_prefix(&path).is_some_and(|rest| rest.starts_with(['.', '[', '(', '/'])) {
                 entry.path.truncate(path.len());
                 entry.path.push('…');
                 entry.at = None;
@@ -135,9 +135,8 @@ pub(super) fn step(rules: &Rules, name: Option<&str>, path: &mut String) {
     let clean = name.filter(|name| {
         name.len() <= LONGEST_NAME
             && !super::shapes::secret_token(name)
-            && text::mask(rules, name, Place::Field).is_none()
             && values::emails(name).is_empty()
-            && values::pattern_in(rules, name).is_none()
+            && !masks_name(rules, name)
     });
     match clean {
         Some(name)
@@ -159,6 +158,14 @@ pub(super) fn step(rules: &Rules, name: Option<&str>, path: &mut String) {
     }
 }
 
+/// Would any of this name be masked if it were a text? (Nothing is told of it.)
+fn masks_name(rules: &Rules, name: &str) -> bool {
+    let mark = rules.mark();
+    let found = json::clean_string(rules, name, 0).is_some();
+    rules.forget(mark);
+    found
+}
+
 /// Runs text.rs, and tells of each piece that it replaced.
 pub(super) fn masked_text(rules: &Rules, log: &Log, source: &str) -> Option<(String, u32)> {
     log.state().pieces.clear();
@@ -174,7 +181,7 @@ pub(super) fn masked_text(rules: &Rules, log: &Log, source: &str) -> Option<(Str
 }
 
 /// Why text.rs replaced this piece, as far as the piece and what stands before it tell.
-fn reason(rules: &Rules, source: &str, start: usize, end: usize) -> (&'static str, Option<Why>) {
+pub(super) fn reason(rules: &Rules, source: &str, start: usize, end: usize) -> (&'static str, Option<Why>) {
     let piece = source.get(start..end).unwrap_or("");
     let mut from = start.saturating_sub(LEAD);
     while !source.is_char_boundary(from) {

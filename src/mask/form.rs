@@ -1,7 +1,8 @@
 //! Form bodies (`application/x-www-form-urlencoded`) and the query part of URLs.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
+use super::explain::Why;
 use super::json::Rewritten;
 use super::names::{Hit, Place, Words};
 use super::{json, percent, text, Rules, PLACEHOLDER};
@@ -89,15 +90,15 @@ fn is_phrase(rules: &Rules, name: &str) -> bool {
 
 /// Which fields hold what others name: `f[0][name]=password&f[0][value]=x`.
 pub(super) struct Pairs {
-    /// Groups of fields in which one says a sensitive name.
-    groups: HashSet<String>,
+    /// Groups of fields in which one says a sensitive name, and in explanations the entry of it.
+    groups: HashMap<String, Option<Why>>,
     /// Fields are missing: any value may be named by one of them.
     open: bool,
 }
 
 impl Pairs {
     pub(super) fn new(open: bool) -> Self {
-        Pairs { groups: HashSet::new(), open }
+        Pairs { groups: HashMap::new(), open }
     }
 
     /// Takes note of a field that may name another.
@@ -108,7 +109,8 @@ impl Pairs {
         }
         if let Some((leaf, group)) = leaf_of(name) {
             if is_one(NAMES, &leaf) && rules.fields.ask(value, Place::Param, words) == Hit::Yes {
-                self.groups.insert(group);
+                let why = if rules.explains() { rules.fields.why(value, Place::Param) } else { None };
+                self.groups.insert(group, why);
             }
         }
     }
@@ -119,9 +121,14 @@ impl Pairs {
             return false;
         }
         leaf_of(name).is_some_and(|(leaf, group)| {
-            (is_one(VALUES, &leaf) && self.groups.contains(&group))
+            (is_one(VALUES, &leaf) && self.groups.contains_key(&group))
                 || (self.open && is_one("value|values|val|v", &leaf))
         })
+    }
+
+    /// The entry by which it is named.
+    pub(super) fn why(&self, name: &str) -> Option<Why> {
+        leaf_of(name).and_then(|(_, group)| self.groups.get(&group).cloned().flatten())
     }
 }
 
@@ -186,11 +193,8 @@ fn segment(rules: &Rules, segment: &str, pairs: &Pairs, words: &mut Words, out: 
             Some((name, value)) => {
                 let decoded = percent::decode(name, true);
                 // A name that is not text is not understood.
-                let hit = decoded.as_deref().map_or(Hit::Yes, |n| match rules.ask_form_field(n, words) {
-                    Hit::No if pairs.name_value(n) => Hit::Yes,
-                    hit => hit,
-                });
-                if is_name(rules, name) {
+                let hit = decoded.as_deref().map_or(Hit::Yes, |n| rules.ask_form_field(n, pairs, words));
+                if is_name(rules, name) && !decoded.as_deref().is_some_and(|n| rules.finds_in_name(n)) {
                     out.push_str(name);
                 } else {
                     fields += content(rules, name, out);
@@ -201,7 +205,7 @@ fn segment(rules: &Rules, segment: &str, pairs: &Pairs, words: &mut Words, out: 
                         return fields;
                     }
                     out.push_str(PLACEHOLDER);
-                    rules.tell_form_field(decoded.as_deref());
+                    rules.tell_form_field(decoded.as_deref(), decoded.as_deref(), pairs);
                     return fields + 1;
                 }
                 fields += rules.within(decoded.as_deref(), || content(rules, value, out));

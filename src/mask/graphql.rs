@@ -1,9 +1,13 @@
 //! GraphQL documents: literals of sensitive arguments, input fields and variables' defaults, rewritten in one pass over
 //! the tokens. A name without a literal is no secret: `{ user { password } }` stays as it is.
 
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use super::explain::{self, Why};
 use super::json::{self, Rewritten};
 use super::names::{Hit, Place, Words};
-use super::{text, Rules, PLACEHOLDER};
+use super::{text, values, Rules, PLACEHOLDER};
 
 /// A literal nested deeper than this is masked as a whole; a document nested deeper ends there.
 const MAX_DEPTH: usize = 200;
@@ -12,8 +16,17 @@ const MAX_NAME: usize = 64;
 /// A list or object larger than this is not taken for the value of a name that is missing.
 const MAX_NAMED: usize = 1024;
 
-/// Masks a GraphQL document; `None` when it is none. `cut` says that the source is the beginning of something longer.
+/// Masks a GraphQL document in a string; `None` when it is none. One that breaks off counts as one masked value more.
 pub(super) fn mask(rules: &Rules, src: &str, cut: bool) -> Option<Rewritten> {
+    let inner = rules.at(|| "(graphql)".to_owned(), || mask_document(rules, src, cut))?;
+    if inner.broke_at.is_some() {
+        rules.tell("", "malformed", || None);
+    }
+    Some(inner)
+}
+
+/// Masks a GraphQL document; `None` when it is none. `cut` says that the source is the beginning of something longer.
+pub(super) fn mask_document(rules: &Rules, src: &str, cut: bool) -> Option<Rewritten> {
     if !begins(src) {
         return None;
     }
@@ -28,6 +41,7 @@ pub(super) fn mask(rules: &Rules, src: &str, cut: bool) -> Option<Rewritten> {
         last: Last::default(),
         patches: Vec::new(),
         words: Words::default(),
+        told: Told::default(),
     };
     let broke_at = masker.run().err().map(|Broken(at)| at);
     Some(masker.finish(broke_at))
@@ -139,10 +153,14 @@ struct Frame {
     from: usize,
     pending: Vec<(usize, usize)>,
     keys: Vec<(usize, usize)>,
+    /// For explanations: its place in a path, the last field in it, and the entry of the name that a neighbour says.
+    step: Step,
+    field: Last,
+    why: Option<Why>,
 }
 
 /// The last name: where it is, and whether a `:` came after it.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq)]
 struct Last {
     start: usize,
     end: usize,
@@ -159,6 +177,22 @@ struct Masker<'a> {
     last: Last,
     patches: Vec<(usize, usize)>,
     words: Words,
+    told: Told,
+}
+
+/// What an explanation has to know of literals that may be replaced after all, by where they begin in the output.
+#[derive(Default)]
+struct Told {
+    paths: HashMap<usize, String>,
+    whys: HashMap<usize, (&'static str, Option<Why>)>,
+}
+
+/// How a bracket is called in a path.
+#[derive(Clone, Copy, PartialEq)]
+enum Step {
+    None,
+    Name(Last),
+    Index(usize),
 }
 
 impl Masker<'_> {
@@ -204,6 +238,10 @@ impl Masker<'_> {
                         return Err(Broken(start));
                     }
                     self.last = Last { start, end: start + len };
+                    let directive = start.checked_sub(1).and_then(|i| self.byte(i)) == Some(b'@');
+                    if let Some(frame) = self.frames.last_mut().filter(|_| !directive) {
+                        frame.field = self.last;
+                    }
                     self.copy(len);
                 }
             }
@@ -233,6 +271,54 @@ impl Masker<'_> {
         self.out.push_str(PLACEHOLDER);
         self.out.push('"');
         self.fields = self.fields.saturating_add(1);
+    }
+
+    // ---- explanations
+
+    fn name(&self, last: Last) -> &str {
+        self.src.get(last.start..last.end).unwrap_or("")
+    }
+
+    /// `login.in.password`, `login.codes[1]`: the path to the literal in hand.
+    fn path(&self) -> String {
+        let mut path = String::new();
+        if !self.rules.explains() {
+            return path;
+        }
+        for frame in &self.frames {
+            match frame.step {
+                Step::None => {}
+                Step::Name(last) => explain::step(self.rules, Some(self.name(last)), &mut path),
+                Step::Index(index) => {
+                    let _ = write!(path, "[{index}]");
+                }
+            }
+        }
+        match self.frames.last() {
+            Some(Frame { kind: Kind::List, count, .. }) => {
+                let _ = write!(path, "[{count}]");
+            }
+            Some(frame) if frame.value => explain::step(self.rules, Some(self.name(self.last)), &mut path),
+            _ => {}
+        }
+        path
+    }
+
+    /// Tells why the literal in hand is not shown.
+    fn tell_literal(&self, secret: bool) {
+        if !self.rules.explains() {
+            return;
+        }
+        let Some(frame) = self.frames.last() else { return };
+        let why = |last: Last| self.rules.fields.why(self.name(last), Place::Field);
+        let own = Some(self.last).filter(|_| frame.kind != Kind::List).and_then(why);
+        let (rule, why) = match (own, frame.step) {
+            _ if !secret => ("nesting", None),
+            (Some(own), _) => ("name", Some(own)),
+            (None, Step::Name(field)) if frame.sensitive => ("name", why(field)),
+            _ => ("pair", frame.why.clone()),
+        };
+        self.rules.tell(&self.path(), rule, || why);
     }
 
     /// Blanks and commas are copied; of comments, which may hold old code with its secrets, only the sign is.
@@ -351,6 +437,9 @@ impl Masker<'_> {
             frame.from = self.out.len();
             secret = frame.secret || (frame.slot == Slot::Value && frame.named);
         }
+        if self.rules.explains() {
+            self.told.paths.insert(self.out.len(), self.path());
+        }
         if first == b'$' {
             // A variable's name; its value is elsewhere.
             let len = name_len(self.src.get(start + 1..).unwrap_or(""));
@@ -363,6 +452,7 @@ impl Masker<'_> {
         }
         if matches!(first, b'{' | b'[') {
             if secret || self.frames.len() >= MAX_DEPTH {
+                self.tell_literal(secret);
                 self.placeholder();
                 self.pos = self.bracket_end(start)?;
                 self.literal_done(None, true);
@@ -373,6 +463,7 @@ impl Masker<'_> {
         if first == b'"' {
             let (end, text) = self.string(start)?;
             if secret {
+                self.tell_literal(true);
                 self.placeholder();
                 self.pos = end;
             } else {
@@ -388,7 +479,18 @@ impl Masker<'_> {
             return Err(Broken(start));
         }
         let raw = rest.get(..len).unwrap_or("");
-        if secret || (len >= 13 && text::mask(self.rules, raw, Place::Field).is_some()) {
+        let found = len >= 13 && text::mask(self.rules, raw, Place::Field).is_some();
+        let pattern = if secret || found { None } else { values::pattern_in(self.rules, raw) };
+        if secret || found || pattern.is_some() {
+            match pattern {
+                _ if secret => self.tell_literal(true),
+                Some(i) => self.rules.tell(&self.path(), "pattern", || Some((format!("mask_patterns[{i}]"), true))),
+                None if self.rules.explains() => {
+                    let (rule, why) = explain::reason(self.rules, raw, 0, len);
+                    self.rules.tell(&self.path(), rule, || why);
+                }
+                None => {}
+            }
             self.placeholder();
             self.pos += len;
         } else {
@@ -400,7 +502,7 @@ impl Masker<'_> {
 
     /// Writes a string that is not secret by its name.
     fn text(&mut self, start: usize, end: usize, text: &str) {
-        match json::clean_string(self.rules, text, 1) {
+        match self.rules.at(|| self.path(), || json::clean_string(self.rules, text, 1)) {
             Some((clean, fields)) => {
                 self.out.push('"');
                 json::escape(&clean, &mut self.out);
@@ -418,6 +520,16 @@ impl Masker<'_> {
         let name = text.filter(|t| t.len() <= MAX_NAME);
         let Some(frame) = self.frames.last_mut() else { return };
         let named = name.is_some_and(|n| self.rules.fields.ask(n, Place::Field, &mut self.words) == Hit::Yes);
+        if let Some(name) = name.filter(|_| named && self.rules.explains()) {
+            // (In a list what stood before it is still wanted below.)
+            let why = self.rules.fields.why(name, Place::Field);
+            let before = std::mem::replace(&mut frame.why, why);
+            if frame.kind == Kind::List && frame.named {
+                self.told.whys.insert(frame.from, ("pair", before));
+            }
+        } else if frame.kind == Kind::List && frame.named && self.rules.explains() {
+            self.told.whys.insert(frame.from, ("pair", frame.why.clone()));
+        }
         let span = (frame.from, end);
         if frame.kind == Kind::List {
             if literal && frame.named {
@@ -490,9 +602,17 @@ impl Masker<'_> {
                 let name = self.src.get(self.last.start..self.last.end).unwrap_or("");
                 self.rules.fields.ask(name, Place::Field, &mut self.words) == Hit::Yes
             };
+        let step = match (kind, self.frames.last()) {
+            (Kind::Selection, above) => above.map_or(Step::None, |above| Step::Name(above.field)),
+            (Kind::Object | Kind::List, Some(Frame { kind: Kind::List, count, .. })) => Step::Index(*count),
+            _ => Step::Name(self.last),
+        };
         self.copy(1);
         self.frames.push(Frame {
             kind,
+            step,
+            field: Last::default(),
+            why: None,
             sensitive,
             slot: Slot::None,
             secret: false,
@@ -529,6 +649,14 @@ impl Masker<'_> {
     }
 
     fn settle(&mut self, frame: &Frame, complete: bool) {
+        if self.rules.explains() {
+            for (start, _) in &frame.pending {
+                self.told.whys.entry(*start).or_insert_with(|| ("pair", frame.why.clone()));
+            }
+            for (start, _) in &frame.keys {
+                self.told.whys.entry(*start).or_insert_with(|| ("name", self.rules.fields.why("key", Place::Field)));
+            }
+        }
         let small = |s: &&(usize, usize)| s.1 - s.0 <= MAX_NAMED;
         if frame.kind == Kind::List {
             if !complete || frame.count.is_multiple_of(2) {
@@ -569,6 +697,12 @@ impl Masker<'_> {
             text.push('"');
             at = end;
             self.fields = self.fields.saturating_add(1);
+            if self.rules.explains() {
+                let path = self.told.paths.remove(&start).unwrap_or_default();
+                let (rule, why) = self.told.whys.remove(&start).unwrap_or(("pair", None));
+                self.rules.swallow(&path);
+                self.rules.tell(&path, rule, || why);
+            }
         }
         text.push_str(self.out.get(at..).unwrap_or(""));
         Rewritten { text, fields: self.fields, broke_at }
@@ -693,7 +827,7 @@ mod tests {
     use super::*;
 
     fn graphql(src: &str) -> String {
-        let out = mask(&Rules::default(), src, false).unwrap();
+        let out = mask_document(&Rules::default(), src, false).unwrap();
         assert_eq!(out.broke_at, None, "{src} -> {}", out.text);
         out.text
     }
@@ -734,7 +868,7 @@ mod tests {
             ),
         ] {
             if out.is_empty() {
-                assert!(mask(&Rules::default(), src, false).is_none(), "{src}");
+                assert!(mask_document(&Rules::default(), src, false).is_none(), "{src}");
             } else {
                 assert_eq!(graphql(src), out.replace('*', PLACEHOLDER), "{src}");
             }
@@ -773,7 +907,7 @@ mod tests {
             "{a: b, c: d}",
             "query: x",
         ] {
-            assert!(mask(&Rules::default(), text, false).is_none(), "{text}");
+            assert!(mask_document(&Rules::default(), text, false).is_none(), "{text}");
         }
         assert!(looks_like("{ a }\n") && !looks_like("{not json") && !looks_like("query of {x"));
     }
@@ -790,12 +924,12 @@ mod tests {
             ("{ a(in: [\"pin\", \"hunter2\", ", "{ a(in: [\"pin\", \"***MASKED***\", "),
             ("{ a(b: 1) ] hunter2 }", "{ a(b: 1) "),
         ] {
-            let out = mask(&Rules::default(), src, false).unwrap();
+            let out = mask_document(&Rules::default(), src, false).unwrap();
             assert_eq!(out.text, kept, "{src}");
             assert!(out.broke_at.is_some(), "{src}");
         }
-        assert!(mask(&Rules::default(), "query { a }", true).unwrap().broke_at.is_some());
-        assert!(mask(&Rules::default(), &"{ a ".repeat(100_000), false).unwrap().text.len() < 2000);
+        assert!(mask_document(&Rules::default(), "query { a }", true).unwrap().broke_at.is_some());
+        assert!(mask_document(&Rules::default(), &"{ a ".repeat(100_000), false).unwrap().text.len() < 2000);
     }
 
     #[test]
@@ -803,7 +937,7 @@ mod tests {
         let cost = |text: &str| {
             let run = |_| {
                 let began = std::time::Instant::now();
-                let _ = mask(&Rules::default(), text, false);
+                let _ = mask_document(&Rules::default(), text, false);
                 began.elapsed()
             };
             (0..3).map(run).min().unwrap_or_default()

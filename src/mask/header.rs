@@ -36,15 +36,9 @@ pub(super) fn mask<'a>(rules: &Rules, name: &str, value: &'a str) -> Cow<'a, str
     let mut words = Words::default();
     let lower = name.trim().to_ascii_lowercase();
     match lower.as_str() {
-        "cookie" => return Cow::Owned(cookies(value)),
-        "set-cookie" | "set-cookie2" => return Cow::Owned(set_cookie(value)),
-        "www-authenticate" | "proxy-authenticate" => {
-            let challenge = challenge(value);
-            return match super::values::mask(rules, &challenge, None) {
-                Some((clean, _)) => Cow::Owned(clean),
-                None => challenge,
-            };
-        }
+        "cookie" => return own(rules, Cow::Owned(cookies(value))),
+        "set-cookie" | "set-cookie2" => return own(rules, Cow::Owned(set_cookie(value))),
+        "www-authenticate" | "proxy-authenticate" => return own(rules, challenge(value)),
         _ => {}
     }
     if rules.headers.ask(name, Place::Field, &mut words) != Hit::No
@@ -62,6 +56,14 @@ pub(super) fn mask<'a>(rules: &Rules, name: &str, value: &'a str) -> Cow<'a, str
     match super::json::clean_string(rules, value, 0) {
         Some((clean, _)) => Cow::Owned(clean),
         None => Cow::Borrowed(value),
+    }
+}
+
+/// What the user's own rules leave of a value that has a reading of its own.
+fn own<'a>(rules: &Rules, value: Cow<'a, str>) -> Cow<'a, str> {
+    match super::values::mask(rules, &value, None) {
+        Some((clean, _)) => Cow::Owned(clean),
+        None => value,
     }
 }
 

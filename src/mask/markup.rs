@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::explain::{self, Why};
 use super::json::{self, Rewritten};
 use super::names::{Hit, Place, Words};
 use super::{note, text, Rules, PLACEHOLDER};
@@ -75,15 +76,19 @@ pub(super) fn has_tag(text: &str) -> bool {
 /// Masks a decoded text that has tags in it; `None` when there is nothing to mask. `level` counts how many texts it lies in.
 pub(super) fn clean(rules: &Rules, text: &str, level: u8) -> Option<(String, u32)> {
     if level >= MAX_LEVEL {
+        rules.tell("", "nesting", || None);
         return Some((PLACEHOLDER.to_owned(), 1));
     }
-    let inner = mask_at(rules, text, false, Dialect::Html, level + 1);
+    let inner = rules.at(|| "(markup)".to_owned(), || mask_at(rules, text, false, Dialect::Html, level + 1));
     match inner.broke_at {
         None if inner.fields == 0 => None,
         None => Some((inner.text, inner.fields)),
         // A less-than sign in front of a word.
         Some(at) if inner.fields == 0 && text.get(at..).is_some_and(is_prose) => json::clean_plain(rules, text, level),
-        Some(_) => Some((inner.text + BROKEN_TAIL, inner.fields.saturating_add(1))),
+        Some(_) => {
+            rules.tell("", "malformed", || None);
+            Some((inner.text + BROKEN_TAIL, inner.fields.saturating_add(1)))
+        }
     }
 }
 
@@ -107,6 +112,7 @@ fn mask_at(rules: &Rules, src: &str, cut: bool, dialect: Dialect, level: u8) -> 
         key_block: false,
         words: Words::default(),
         known: HashMap::new(),
+        told: Told::default(),
     };
     let broke_at = masker.run().err().map(|Broken(at)| at);
     masker.finish(broke_at)
@@ -233,6 +239,8 @@ struct Frame<'a> {
     named: bool,
     has_value: bool,
     naming: Option<Naming<'a>>,
+    /// For explanations: the entry of the last name that a child or text said.
+    why: Option<Why>,
     pending: Vec<Item>,
     keys: Vec<Item>,
     pairs: Vec<Item>,
@@ -282,7 +290,18 @@ struct Masker<'a> {
     key_block: bool,
     words: Words,
     known: HashMap<&'a str, Asked>,
+    told: Told,
 }
+
+/// What an explanation has to know of values that may be replaced after all, by where they begin in the output.
+#[derive(Default)]
+struct Told {
+    paths: HashMap<usize, String>,
+    whys: HashMap<usize, Reason>,
+}
+
+/// A rule, and the entry by which it holds.
+type Reason = (&'static str, Option<Why>);
 
 impl<'a> Masker<'a> {
     fn run(&mut self) -> Result<(), Broken> {
@@ -331,6 +350,62 @@ impl<'a> Masker<'a> {
         self.fields = self.fields.saturating_add(1);
     }
 
+    // ---- explanations
+
+    /// `Envelope/Body/Login`, with the element in hand and its attribute, if there is one: `…/@Password`.
+    fn path(&self, element: Option<&str>, attribute: Option<&str>) -> String {
+        let mut path = String::new();
+        if !self.rules.explains() {
+            return path;
+        }
+        for name in self.frames.iter().skip(1).map(|f| f.name).chain(element) {
+            self.step(local_name(name), "", &mut path);
+        }
+        if let Some(name) = attribute {
+            self.step(local_name(name), "@", &mut path);
+        }
+        path
+    }
+
+    fn step(&self, name: &str, sign: &str, path: &mut String) {
+        let mut step = String::new();
+        explain::step(self.rules, Some(name), &mut step);
+        if !path.is_empty() {
+            path.push('/');
+        }
+        path.push_str(sign);
+        path.push_str(&step);
+    }
+
+    /// Tells of something in the innermost open element.
+    fn tell(&self, rule: &'static str, why: impl FnOnce() -> Option<Why>) {
+        if self.rules.explains() {
+            self.rules.tell(&self.path(None, None), rule, why);
+        }
+    }
+
+    /// Why this name is sensitive.
+    fn why(&self, local: &str) -> Option<Why> {
+        if !self.rules.explains() {
+            return None;
+        }
+        let listed = || one_of(SECURITY, local).then(|| (local.to_owned(), false));
+        self.rules.fields.why(local, Place::Field).or_else(listed)
+    }
+
+    /// The entry of what stood before the element or text in hand.
+    fn why_before(&self) -> Option<Why> {
+        self.frames.last().and_then(|frame| frame.why.clone())
+    }
+
+    /// Looks into a text that goes as a whole when there is anything to mask in it; how many values that are.
+    fn search(&self, text: &str, kind: &str) -> Option<u32> {
+        let path = || self.path(None, None) + kind;
+        let (_, fields) = self.rules.at(path, || json::clean_string(self.rules, text, self.level))?;
+        self.rules.swallow(&path());
+        Some(fields)
+    }
+
     // ---- texts
 
     /// Everything up to the next tag: text, CDATA, comments, processing instructions. Text is looked into as a whole,
@@ -353,12 +428,14 @@ impl<'a> Masker<'a> {
                 let Some(len) = inner.find("]]>") else { return self.unfinished(start, written) };
                 let inner = inner.get(..len).unwrap_or("");
                 // A browser ends it at the first `>`: what both ways of reading leave open ends the output.
-                if self.html
-                    && has_tag(inner)
-                    && (self.level >= MAX_LEVEL
-                        || mask_at(self.rules, inner, false, Dialect::Html, self.level + 1).broke_at.is_some())
-                {
-                    return self.unfinished(start, written);
+                if self.html && has_tag(inner) {
+                    let mark = self.rules.mark();
+                    let unclear = self.level >= MAX_LEVEL
+                        || mask_at(self.rules, inner, false, Dialect::Html, self.level + 1).broke_at.is_some();
+                    self.rules.forget(mark);
+                    if unclear {
+                        return self.unfinished(start, written);
+                    }
                 }
                 decoded.push_str(inner);
                 let len = "<![CDATA[".len() + len + "]]>".len();
@@ -369,9 +446,9 @@ impl<'a> Masker<'a> {
                 let Some(len) = end else { return self.unfinished(start, written) };
                 let raw = rest.get(..len).unwrap_or("");
                 self.pos += len;
-                match json::clean_string(self.rules, raw.get(1..).unwrap_or(""), self.level) {
+                match self.search(raw.get(1..).unwrap_or(""), "(instruction)") {
                     None => self.push(raw),
-                    Some((_, fields)) => {
+                    Some(fields) => {
                         self.push(&format!("<?masked {PLACEHOLDER}?>"));
                         self.fields = self.fields.saturating_add(fields);
                     }
@@ -419,9 +496,9 @@ impl<'a> Masker<'a> {
         let Some((len, whole)) = end else { return self.unfinished(start, written) };
         let inner = inner.get(..len).unwrap_or("");
         self.pos += whole;
-        match json::clean_string(self.rules, inner, self.level) {
+        match self.search(inner, "(comment)") {
             None => self.push(rest.get(..whole).unwrap_or("")),
-            Some((_, fields)) => {
+            Some(fields) => {
                 self.push("<!-- ");
                 self.push(PLACEHOLDER);
                 self.push(" -->");
@@ -448,6 +525,7 @@ impl<'a> Masker<'a> {
         let (naming, script) = self.frames.last().map_or((None, false), |f| (f.naming, f.script));
         let signs = |c: char| c.is_whitespace() || matches!(c, ':' | '=' | '>' | '-' | '"' | '\'' | '|' | ',' | ';');
         let mut next = None;
+        let mut reason = ("unreadable", None);
         let mut hide = self.entities && unknown;
         if let Some(naming) = naming {
             if trimmed.chars().all(signs) {
@@ -458,21 +536,30 @@ impl<'a> Masker<'a> {
                 }
                 return;
             }
-            hide |= naming.sign || trimmed.starts_with([':', '=']);
+            if naming.sign || trimmed.starts_with([':', '=']) {
+                hide = true;
+                reason = ("pair", self.why_before());
+            }
             next = Some(naming).filter(|n| n.goes_on);
         }
         if self.key_block || trimmed.contains("-----BEGIN ") {
-            hide |= self.key_block;
+            if self.key_block {
+                hide = true;
+                reason = ("value", Some(("pem block".to_owned(), false)));
+            }
             let tail = trimmed.rfind("-----BEGIN ").and_then(|i| trimmed.get(i..)).unwrap_or(trimmed);
             self.key_block = !tail.contains("-----END ");
         }
         if hide {
             self.out.truncate(written);
+            self.tell(reason.0, || reason.1);
             self.placeholder();
         } else if script {
             self.out.truncate(written);
             self.script(decoded, "script");
-        } else if let Some((clean, fields)) = json::clean_string(self.rules, decoded, self.level) {
+        } else if let Some((clean, fields)) =
+            self.rules.at(|| self.path(None, None), || json::clean_string(self.rules, decoded, self.level))
+        {
             self.out.truncate(written);
             escape(&clean, &mut self.out);
             self.fields = self.fields.saturating_add(fields);
@@ -480,12 +567,17 @@ impl<'a> Masker<'a> {
                 next = Some(Naming { local: "", sign: true, goes_on: true, inline: true, foreign: false });
             }
         }
+        let mut why = self.why_before().filter(|_| next.is_some());
         if self.leads(trimmed) {
+            why = self.why_lead(trimmed);
             next = Some(Naming { local: "", sign: true, goes_on: true, inline: false, foreign: false });
         }
         if let Some(frame) = self.frames.last_mut() {
             frame.has_text = true;
             frame.naming = next;
+            if !frame.named {
+                frame.why = why;
+            }
             frame.label.add(if unknown { "password" } else { decoded });
         }
     }
@@ -504,6 +596,17 @@ impl<'a> Masker<'a> {
         self.names(&format!("{} ", text.get(from..).unwrap_or("")))
     }
 
+    /// The entry by which a text's end names what follows; of `Bearer <b>…` the scheme.
+    fn why_lead(&self, text: &str) -> Option<Why> {
+        let end = text.trim_end_matches(|c: char| !c.is_alphanumeric());
+        let word = end.rsplit(char::is_whitespace).next().unwrap_or("");
+        if !self.rules.explains() {
+            return None;
+        }
+        let scheme = || Some((word.to_ascii_lowercase(), false)).filter(|(word, _)| one_of("bearer|basic", word));
+        self.rules.fields.why_phrase(end.get(end.len().saturating_sub(MAX_NAME)..).unwrap_or(word)).or_else(scheme)
+    }
+
     /// Would a text with this beginning hide what follows?
     fn names(&self, lead: &str) -> bool {
         const PROBE: &str = "Zx0aB9Q=";
@@ -515,7 +618,9 @@ impl<'a> Masker<'a> {
     fn script(&mut self, decoded: &str, name: &str) {
         let kind = if name.eq_ignore_ascii_case("style") { "text/css" } else { "text/javascript" };
         if json::looks_like(decoded) {
-            let inner = json::mask(self.rules, decoded, false, 1);
+            let mark = self.rules.mark();
+            let rules = self.rules;
+            let inner = rules.at(|| self.path(None, None) + "(json)", || json::mask(rules, decoded, false, 1));
             if inner.broke_at.is_none() {
                 self.fields = self.fields.saturating_add(inner.fields);
                 // Only strings hold it, and there it means the same.
@@ -527,7 +632,9 @@ impl<'a> Masker<'a> {
                 }
                 return;
             }
+            self.rules.forget(mark);
         }
+        self.tell("script", || None);
         let note = note::whole(kind, decoded.len() as u64, "script");
         self.out.push_str(&note);
         self.fields = self.fields.saturating_add(1);
@@ -587,18 +694,25 @@ impl<'a> Masker<'a> {
         self.pos += end;
         let raw = rest.get(..end).unwrap_or("");
         if raw.contains('[') {
+            self.rules.tell("(doctype)", "unreadable", || None);
             self.entities = true;
             let root: String =
                 raw.get(9..).unwrap_or("").trim_start().chars().take_while(|c| is_plain(*c)).take(MAX_NAME).collect();
             self.push(&format!("<!DOCTYPE {root} [<!-- {PLACEHOLDER} -->]>"));
             self.fields = self.fields.saturating_add(1);
-        } else if json::clean_plain(self.rules, raw, self.level).is_none() {
-            self.push(raw);
         } else {
-            self.push("<!-- ");
-            self.push(PLACEHOLDER);
-            self.push(" -->");
-            self.fields = self.fields.saturating_add(1);
+            let rules = self.rules;
+            let found = rules.at(|| "(doctype)".to_owned(), || json::clean_plain(rules, raw, self.level));
+            rules.swallow("(doctype)");
+            match found {
+                None => self.push(raw),
+                Some((_, fields)) => {
+                    self.push("<!-- ");
+                    self.push(PLACEHOLDER);
+                    self.push(" -->");
+                    self.fields = self.fields.saturating_add(fields);
+                }
+            }
         }
         Ok(())
     }
@@ -628,6 +742,7 @@ impl<'a> Masker<'a> {
                         self.close(true);
                     }
                 } else if name.len() > MAX_NAME || self.is_secret_name(name) {
+                    self.tell("value", secret_name);
                     self.fields = self.fields.saturating_add(1);
                     return Ok(());
                 }
@@ -713,14 +828,24 @@ impl<'a> Masker<'a> {
         } else {
             Hide::None
         };
+        let reason = match named.filter(|n| n.content || !mute) {
+            _ if !self.rules.explains() || hide == Hide::None => ("name", None),
+            _ if asked.sensitive => ("name", self.why(local)),
+            Some(named) => ("pair", self.why(&self.decoded(&attributes, named.attribute))),
+            None if by_neighbour => ("pair", self.why_before()),
+            None => ("nesting", None),
+        };
         let spans = self.spans.len();
-        let has_value = self.write_tag(name, (start, end), slash, &attributes, hide, named, &mut frame);
+        let has_value = self.write_tag(name, (start, end), slash, &attributes, hide, named, &mut frame, &reason);
         frame.attributes = (spans, self.spans.len());
         self.attributes = attributes;
         if let Some(parent) = self.frames.last_mut() {
             parent.naming = goes_on;
         }
         frame.content = self.out.len();
+        if self.rules.explains() && (frame.paired || frame.slot != Slot::None) {
+            self.told.paths.insert(frame.content, self.path(Some(name), None));
+        }
         if empty && has_value {
             frame.key_attribute = None;
         }
@@ -736,6 +861,7 @@ impl<'a> Masker<'a> {
             self.close(true);
             if follows {
                 if let Some(parent) = self.frames.last_mut() {
+                    parent.why = reason.1;
                     parent.naming =
                         Some(Naming { local: "", sign: true, goes_on: false, inline: false, foreign: void });
                 }
@@ -746,6 +872,7 @@ impl<'a> Masker<'a> {
             if let Some(frame) = self.frames.last_mut() {
                 frame.has_text = true;
             }
+            self.tell(reason.0, || reason.1);
             self.placeholder();
             let count = if self.html { 1 } else { self.open.len() };
             self.muted = Some(Muted { name, count, listen: by_neighbour });
@@ -873,6 +1000,15 @@ impl<'a> Masker<'a> {
         found
     }
 
+    /// An attribute's value without entities.
+    fn decoded(&self, attributes: &[Attribute], place: usize) -> String {
+        let mut text = String::new();
+        if let Some(value) = attributes.get(place).and_then(|attribute| attribute.value) {
+            decode(self.slice(value), &mut text);
+        }
+        text
+    }
+
     /// Writes a start tag. Says whether it has an attribute for values.
     #[allow(clippy::too_many_arguments)]
     fn write_tag(
@@ -884,7 +1020,9 @@ impl<'a> Masker<'a> {
         hide: Hide,
         named: Option<Named>,
         frame: &mut Frame<'a>,
+        reason: &Reason,
     ) -> bool {
+        let rules = self.rules;
         let mut has_value = false;
         let mut copied = start + 1 + name.len();
         // In a masked tag of HTML a stray quote makes pieces of a value look like attributes.
@@ -901,6 +1039,7 @@ impl<'a> Masker<'a> {
             let Some(value) = attribute.value else {
                 let drop = hide != Hide::None && (stray || !harmless) || self.is_secret_name(whole);
                 if drop {
+                    self.tell_dropped(name, hide, reason);
                     self.fields = self.fields.saturating_add(1);
                 } else {
                     self.out.push_str(self.slice((copied, attribute.name.1)));
@@ -913,6 +1052,7 @@ impl<'a> Masker<'a> {
             if (hide != Hide::None && self.html && (stray || !whole.chars().all(is_plain)))
                 || self.is_secret_name(whole)
             {
+                self.tell_dropped(name, hide, reason);
                 self.fields = self.fields.saturating_add(1);
                 copied = after;
                 continue;
@@ -929,7 +1069,12 @@ impl<'a> Masker<'a> {
             self.out.push_str(self.slice((copied, value.0)));
             copied = after;
             let from = self.out.len();
+            let path = self.path(Some(name), Some(whole));
             if !keep {
+                match asked.sensitive {
+                    true => rules.tell(&path, "name", || self.why(local)),
+                    false => rules.tell(&path, reason.0, || reason.1.clone()),
+                }
                 self.placeholder();
             } else {
                 let mut decoded = Cow::Borrowed(raw);
@@ -940,8 +1085,11 @@ impl<'a> Masker<'a> {
                     decoded = Cow::Owned(text);
                 }
                 if self.entities && unknown {
+                    rules.tell(&path, "unreadable", || None);
                     self.placeholder();
-                } else if let Some((clean, fields)) = json::clean_string(self.rules, &decoded, self.level) {
+                } else if let Some((clean, fields)) =
+                    rules.at(|| path.clone(), || json::clean_string(rules, &decoded, self.level))
+                {
                     self.fields = self.fields.saturating_add(fields);
                     if attribute.quoted {
                         escape(&clean, &mut self.out);
@@ -958,6 +1106,9 @@ impl<'a> Masker<'a> {
                 }
             }
             let written = (from, self.out.len());
+            if rules.explains() {
+                self.told.paths.insert(from, path);
+            }
             self.out.push_str(self.slice((value.1, after)));
             if !namespace {
                 self.spans.push(written);
@@ -972,6 +1123,14 @@ impl<'a> Masker<'a> {
             self.out.push_str(self.slice((copied, end)));
         }
         has_value
+    }
+
+    /// An attribute is left out with its name.
+    fn tell_dropped(&self, element: &str, hide: Hide, reason: &Reason) {
+        if self.rules.explains() {
+            let (rule, why) = if hide == Hide::None { ("value", secret_name()) } else { reason.clone() };
+            self.rules.tell(&self.path(Some(element), None), rule, || why);
+        }
     }
 
     /// Text in which no tags are read: up to the element's end tag.
@@ -1053,12 +1212,14 @@ impl<'a> Masker<'a> {
         let mut label = std::mem::take(&mut frame.label);
         let mut naming = None;
         let mut named = false;
+        let mut why = None;
         if let Label::One(text) = &label {
             let marks = |c: char| c.is_whitespace() || matches!(c, ':' | '=' | '*' | '?' | '"' | '\'');
             let bare = text.trim_matches(marks);
             let sign = text.trim_end_matches(['*', ' ', '"', '\'']).ends_with([':', '=']);
             let heading = self.html && one_of(HEADINGS, frame.name);
             if self.rules.fields.ask(bare, Place::Field, &mut self.words) == Hit::Yes {
+                why = self.why(bare);
                 named = matches!(frame.slot, Slot::Name | Slot::Key);
                 let names = named || (frame.slot != Slot::Value && self.names(&format!("{bare}: ")));
                 if heading && !sign {
@@ -1071,6 +1232,9 @@ impl<'a> Masker<'a> {
         }
         let Some(parent) = self.frames.last_mut() else { return };
         parent.children += 1;
+        if named || (naming.is_some() && !parent.named) {
+            parent.why = why;
+        }
         parent.named |= named;
         if naming.is_some_and(|n| n.sign) || parent.naming.is_none_or(|n| !n.goes_on) && naming.is_some() {
             parent.naming = naming;
@@ -1098,20 +1262,30 @@ impl<'a> Masker<'a> {
             // The name may have been in what is missing.
             items.extend(frame.pending.iter().filter(small));
         }
+        let pending = items.len();
         // In a property list what follows a key is its value, whatever its name.
         if !complete || !(frame.has_value || local_name(frame.name) == "dict") {
             items.extend(&frame.keys);
         }
+        let keys = if items.len() > pending { pending..items.len() } else { 0..0 };
         if !complete || frame.children.is_multiple_of(2) {
             items.extend(&frame.pairs);
         }
-        for item in items {
+        for (i, item) in items.into_iter().enumerate() {
             self.patches.push(item.content);
             let spans = self.spans.get(item.attributes.0..item.attributes.1).unwrap_or(&[]);
             self.patches.extend(spans);
+            if self.rules.explains() {
+                let reason = if keys.contains(&i) { ("name", self.why("key")) } else { ("pair", frame.why.clone()) };
+                for (start, _) in spans.iter().chain([&item.content]) {
+                    self.told.whys.entry(*start).or_insert_with(|| reason.clone());
+                }
+            }
         }
         if let Some(span) = frame.key_attribute {
             if !complete || !(frame.has_text || frame.has_value) {
+                let reason = ("name", self.why("key"));
+                self.told.whys.insert(span.0, reason);
                 self.patches.push(span);
             }
         }
@@ -1124,7 +1298,15 @@ impl<'a> Masker<'a> {
         if let Some(document) = self.frames.pop() {
             self.settle(&document, broke_at.is_none() && !self.cut);
         }
-        let (text, patched) = apply(self.out, self.patches);
+        let (rules, mut told) = (self.rules, self.told);
+        let (text, patched) = apply(self.out, self.patches, |start| {
+            if rules.explains() {
+                let path = told.paths.remove(&start).unwrap_or_default();
+                let (rule, why) = told.whys.remove(&start).unwrap_or(("pair", None));
+                rules.swallow(&path);
+                rules.tell(&path, rule, || why);
+            }
+        });
         let broke_at = broke_at.or(self.cut.then_some(self.src.len()));
         Rewritten { text, fields: self.fields.saturating_add(patched), broke_at }
     }
@@ -1166,7 +1348,7 @@ enum Hide {
 }
 
 /// Replaces pieces of the output. One inside another is covered by it, blanks stay.
-fn apply(out: String, mut patches: Vec<(usize, usize)>) -> (String, u32) {
+fn apply(out: String, mut patches: Vec<(usize, usize)>, mut each: impl FnMut(usize)) -> (String, u32) {
     if patches.is_empty() {
         return (out, 0);
     }
@@ -1183,9 +1365,14 @@ fn apply(out: String, mut patches: Vec<(usize, usize)>) -> (String, u32) {
         text.push_str(PLACEHOLDER);
         at = end;
         count += 1;
+        each(start);
     }
     text.push_str(out.get(at..).unwrap_or(""));
     (text, count)
+}
+
+fn secret_name() -> Option<Why> {
+    Some(("secret as a name".to_owned(), false))
 }
 
 /// `wsse:Password` → `Password`.

@@ -21,6 +21,8 @@ mod names;
 mod note;
 #[cfg(test)]
 mod own_tests;
+#[cfg(test)]
+mod own_tests_formats;
 mod paths;
 mod percent;
 mod prefilter;
@@ -213,27 +215,35 @@ impl Rules {
         self.emails
     }
 
-    /// Is the field of a form sensitive, by a path of the user's or by its name?
-    fn ask_form_field(&self, name: &str, words: &mut Words) -> Hit {
+    /// Is the field of a form sensitive: by a path of the user's, by its name, or as what another field names? A path that
+    /// allows it settles both of the latter.
+    fn ask_form_field(&self, name: &str, pairs: &form::Pairs, words: &mut Words) -> Hit {
         match self.own.paths.form_field(name) {
             Verdict::Masked(_) => Hit::Yes,
             Verdict::Allowed => Hit::No,
-            Verdict::Nothing => self.fields.ask(name, Place::Param, words),
+            Verdict::Nothing => match self.fields.ask(name, Place::Param, words) {
+                Hit::No if pairs.name_value(name) => Hit::Yes,
+                hit => hit,
+            },
         }
     }
 
     // ---- what an explanation needs; nothing without one
 
-    /// A form's field was masked. (`None`: its name is no text.)
-    fn tell_form_field(&self, name: Option<&str>) {
+    /// A form's field was masked, and `shown` is the name to tell. (`None`: its name is no text.)
+    fn tell_form_field(&self, name: Option<&str>, shown: Option<&str>, pairs: &form::Pairs) {
         let Some(log) = &self.log else { return };
-        let path = self.form_path(name);
+        let path = self.form_path(shown);
         let (rule, why) = match name.map(|name| (name, self.own.paths.form_field(name))) {
             None => ("unreadable", None),
             Some((_, Verdict::Masked(path))) => {
                 ("path", self.own.paths.masked.get(path).map(|path| (path.written.clone(), true)))
             }
-            Some((name, _)) => ("name", self.fields.why(name, Place::Param)),
+            Some((name, _)) => match self.fields.why(name, Place::Param) {
+                None if pairs.name_value(name) => ("pair", pairs.why(name)),
+                None => ("unreadable", None),
+                why => ("name", why),
+            },
         };
         log.add(&path, None, rule, why);
     }
@@ -255,20 +265,38 @@ impl Rules {
 
     /// What is told by `work` is told of the field of this name.
     fn within<T>(&self, name: Option<&str>, work: impl FnOnce() -> T) -> T {
+        self.at(|| name.map_or(String::new(), |_| self.form_path(name)), work)
+    }
+
+    /// What is told by `work` is told of JSON in the string in hand.
+    fn inside<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.at(|| "(json)".to_owned(), work)
+    }
+
+    /// What is told by `work` is told of this path.
+    fn at<T>(&self, path: impl FnOnce() -> String, work: impl FnOnce() -> T) -> T {
         let Some(log) = &self.log else { return work() };
-        log.enter(name.map_or(String::new(), |_| self.form_path(name)));
+        log.enter(path());
         let done = work();
         log.leave();
         done
     }
 
-    /// What is told by `work` is told of JSON in the string in hand.
-    fn inside<T>(&self, work: impl FnOnce() -> T) -> T {
-        let Some(log) = &self.log else { return work() };
-        log.enter("(json)".to_owned());
-        let done = work();
-        log.leave();
-        done
+    /// What was told of this path goes as a whole: its inside is no longer shown.
+    fn swallow(&self, path: &str) {
+        if let Some(log) = &self.log {
+            log.swallow(path);
+        }
+    }
+
+    /// Whether anybody listens: paths are built for that only.
+    fn explains(&self) -> bool {
+        self.log.is_some()
+    }
+
+    /// Would one of the user's own patterns, or the search for addresses, mask any of this name?
+    fn finds_in_name(&self, name: &str) -> bool {
+        (self.emails && !values::emails(name).is_empty()) || values::pattern_in(self, name).is_some()
     }
 
     fn mark(&self) -> Option<(usize, usize)> {
@@ -593,7 +621,7 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
         Kind::Form => kept(rules, "form", body, form::mask(rules, text, body.cut)),
         Kind::Events => kept(rules, "events", body, events::mask(rules, text, body.cut)),
         Kind::Text | Kind::Undeclared => free_text(rules, body, text),
-        Kind::Graphql => match graphql::mask(rules, text, body.cut) {
+        Kind::Graphql => match graphql::mask_document(rules, text, body.cut) {
             Some(rewritten) => kept(rules, "graphql", body, rewritten),
             None => free_text(rules, body, text),
         },
@@ -632,7 +660,7 @@ fn free_text(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
         return kept(rules, "markup", body, markup::mask(rules, text, body.cut, markup::dialect_of(text)));
     }
     if !text.trim_start().starts_with('{') || graphql::looks_like(text) {
-        if let Some(rewritten) = graphql::mask(rules, text, body.cut) {
+        if let Some(rewritten) = graphql::mask_document(rules, text, body.cut) {
             return kept(rules, "graphql", body, rewritten);
         }
     }

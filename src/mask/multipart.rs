@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::form::Pairs;
-use super::names::{Hit, Place, Words};
-use super::{describe, json, percent, text, Body, Masked, Rules, PLACEHOLDER};
+use super::names::{Hit, Words};
+use super::{describe, json, percent, Body, Masked, Rules, PLACEHOLDER};
 
 /// A multipart body inside so many others is described.
 const MAX_LEVEL: u8 = 3;
@@ -258,10 +258,12 @@ fn extended(value: &str) -> Option<String> {
 
 /// Writes one part.
 fn write_part(rules: &Rules, part: &Part<'_>, pairs: &Pairs, body: &Body<'_>, boundary: &str, out: &mut String) -> u32 {
-    let show = |text: &str| {
+    let mut fields = 0u32;
+    let mut show = |text: &str| {
+        let clean = json::clean_plain(rules, text, 0);
+        fields = fields.saturating_add(clean.as_ref().map_or(0, |(_, count)| *count));
         let mut escaped = String::new();
-        let clean = text::mask(rules, text, Place::Field).map_or_else(|| text.to_owned(), |(clean, _)| clean);
-        json::escape(&clean, &mut escaped);
+        json::escape(clean.as_ref().map_or(text, |(clean, _)| clean), &mut escaped);
         escaped
     };
     out.push_str("--");
@@ -269,7 +271,7 @@ fn write_part(rules: &Rules, part: &Part<'_>, pairs: &Pairs, body: &Body<'_>, bo
     out.push_str("\r\n");
     if !part.form.is_empty() {
         out.push_str("Content-Disposition: ");
-        out.push_str(super::note::safe(&part.form));
+        out.push_str(super::note::safe(&show(&part.form)));
         if let Some(name) = &part.name {
             out.push_str(&format!("; name=\"{}\"", show(name)));
         }
@@ -293,13 +295,13 @@ fn write_part(rules: &Rules, part: &Part<'_>, pairs: &Pairs, body: &Body<'_>, bo
     out.push_str("\r\n");
     let size = part.content.len() as u64;
     let mut words = Words::default();
-    let secret = |name: &&String| rules.ask_form_field(name, &mut words) != Hit::No || pairs.name_value(name);
-    let named = part.names.iter().find({
-        let mut secret = secret;
-        move |name| secret(name)
-    });
+    // Explanations tell the name that is shown; one out of an id that is itself masked, as an address is, is not.
+    let hidden = |name: &str| part.ids.iter().any(|(_, id)| id.contains(name) && rules.finds_in_name(id));
+    let other = || part.names.first().map(String::as_str).filter(|name| rules.explains() && !hidden(name));
+    let shown = part.name.as_deref().or_else(other);
+    let named = part.names.iter().find(|name| rules.ask_form_field(name, pairs, &mut words) != Hit::No);
     let masked = if part.unclear || named.is_some() {
-        rules.tell_form_field(named.or(part.names.first()).map(String::as_str));
+        rules.tell_form_field(named.or(part.names.first()).map(String::as_str), shown, pairs);
         Masked { fields_masked: 1, ..Masked::text(PLACEHOLDER.to_owned()) }
     } else if part.file.is_some() {
         super::describe_bytes(
@@ -313,11 +315,11 @@ fn write_part(rules: &Rules, part: &Part<'_>, pairs: &Pairs, body: &Body<'_>, bo
     } else {
         let kind = if part.kind.is_empty() { "text/plain" } else { &part.kind };
         let inner = Body { level: body.level + 1, ..Body::new(Some(kind), &part.content) };
-        rules.within(part.names.first().map(String::as_str), || super::mask_content(rules, None, &inner))
+        rules.within(shown, || super::mask_content(rules, None, &inner))
     };
     out.push_str(&masked.text);
     out.push_str("\r\n");
-    masked.fields_masked
+    fields.saturating_add(masked.fields_masked)
 }
 
 /// Decodes base64, in lines or not, of either alphabet; `None` when it is none.

@@ -5,13 +5,13 @@ use serde_json::{json, Value};
 use super::tests::{planted, Random, SECRET};
 use super::*;
 
-fn rules(set: impl FnOnce(&mut RulesConfig)) -> Rules {
+pub(super) fn rules(set: impl FnOnce(&mut RulesConfig)) -> Rules {
     let mut config = RulesConfig::default();
     set(&mut config);
     Rules::new(&config).unwrap()
 }
 
-fn list(entries: &[&str]) -> Vec<String> {
+pub(super) fn list(entries: &[&str]) -> Vec<String> {
     entries.iter().map(|entry| (*entry).to_owned()).collect()
 }
 
@@ -313,7 +313,10 @@ fn an_explanation_of_each_kind() {
             &["Authorization|name|authorization", "X-User-Email|name|email", "Cookie|cookie|-", "Referer.token|name|token"]
         )
     );
-    assert_eq!(rows(Some("text/event-stream"), "data: {\"pin\":1}\n"), some("events", &["(json).pin|name|pin"]));
+    assert_eq!(
+        rows(Some("text/event-stream"), "data: {\"pin\":1}\n"),
+        some("events", &["[0].data(json).pin|name|pin"])
+    );
     let parts = "--b\r\nContent-Disposition: form-data; name=\"pin\"\r\n\r\n1\r\n--b\r\nContent-Disposition: form-data; name=\"j\"\r\nContent-Type: application/json\r\n\r\n{\"pin\":1}\r\n--b--\r\n";
     assert_eq!(
         rows(Some("multipart/form-data; boundary=b"), parts),
@@ -341,13 +344,25 @@ fn an_explanation_counts_what_is_masked_and_holds_no_secret() {
         c.allow_fields = list(&["password"]);
     });
     let mut bodies: Vec<(String, String)> = planted().into_iter().map(|(k, t)| (k.to_owned(), t)).collect();
+    bodies.extend(tests_formats::planted().into_iter().map(|(k, t)| (k.to_owned(), t)));
+    bodies.extend(tests_formats::planted().into_iter().map(|(_, t)| ("".to_owned(), t)));
+    // Formats in each other.
+    for (_, text) in tests_formats::planted() {
+        bodies.push(("application/json".into(), json!({ "a b": [text], "c": { "value": text, "d": 1 } }).to_string()));
+        bodies.push(("text/xml".into(), format!("<a><b>{}</b></a>", text.replace('&', "&amp;").replace('<', "&lt;"))));
+        let lines: String = text.split(['\n', '\r']).map(|line| format!("data: {line}\n")).collect();
+        bodies.push(("text/event-stream".into(), format!("event: x\n{lines}\nevent: token\ndata: {SECRET}\n\n")));
+        bodies.push(("text/csv".into(), format!("a,b\n1,\"{}\"\n", text.replace('"', "\"\""))));
+        let part = format!("Content-Disposition: form-data; name=f; filename*=utf-8''a\r\n\r\n{text}");
+        bodies.push(("multipart/mixed; boundary=Oq".into(), format!("--Oq\r\n{part}\r\n--Oq--\r\n")));
+    }
     let mut random = Random(99);
     bodies.extend((0..600).map(|_| ("application/json".to_owned(), serde_json::to_string(&random.value(0)).unwrap())));
     bodies.push(("application/json".into(), format!(r#"{{"value":{{"{SECRET}":{{"token":1}}}},"name":"token"}}"#)));
     for (kind, text) in bodies {
         let kind = (!kind.is_empty()).then_some(kind.as_str());
         let ends: Vec<usize> = if text.contains(SECRET) {
-            (1..=text.len()).step_by(7).chain([text.len()]).collect()
+            (1..=text.len()).step_by(1 + text.len() / 60).chain([text.len()]).collect()
         } else {
             vec![text.len()]
         };
@@ -356,13 +371,17 @@ fn an_explanation_counts_what_is_masked_and_holds_no_secret() {
             for rules in [&Rules::default(), &own] {
                 let (value, json, masked) = explained(rules, kind, text);
                 assert_eq!(value["fields_masked"], masked.fields_masked, "{kind:?} {text}\n{json}");
-                if value["kind"] != "events" {
-                    assert_eq!(value.get("unlisted"), None, "{kind:?} {text}\n{json}");
-                }
+                assert_eq!(value.get("unlisted"), None, "{kind:?} {text}\n{json}");
                 assert_eq!(masked, mask_body(rules, kind, text.as_bytes()), "{text}");
+                let cut = Body::beginning(kind, text.as_bytes(), text.len() as u64 + 1);
+                let (of_cut, masked_cut) = explain::explain(rules, None, &cut);
+                assert_eq!(masked_cut, mask_content(rules, None, &cut), "{text}");
+                assert!(!of_cut.contains("\"unlisted\""), "{kind:?} {text}\n{of_cut}");
+                assert!(of_cut.contains(&format!("\"fields_masked\":{}", masked_cut.fields_masked)), "{of_cut}");
                 if text.contains(SECRET) {
                     // (The name of a member may be shown, where it is not masked itself.)
                     assert!(!json.contains(&SECRET[..8]) || masked.text.contains(&SECRET[..8]), "{json}");
+                    assert!(!of_cut.contains(&SECRET[..8]) || masked_cut.text.contains(&SECRET[..8]), "{of_cut}");
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::explain::{self, Why};
 use super::json::Rewritten;
 use super::names::{Hit, Place, Words};
 use super::{json, text, Rules, PLACEHOLDER};
@@ -21,6 +22,8 @@ pub(super) fn mask(rules: &Rules, src: &str, cut: bool, tabs: bool) -> Option<Re
         separator: separator_of(src, tabs),
         columns: Vec::new(),
         slots: Vec::new(),
+        names: Vec::new(),
+        line: None,
         out: String::with_capacity(src.len() + 16),
         fields: 0,
         words: Words::default(),
@@ -40,13 +43,19 @@ pub(super) fn mask(rules: &Rules, src: &str, cut: bool, tabs: bool) -> Option<Re
             heading = true;
         } else {
             if heading {
-                if !masker.heading(&row, first) {
+                // A row like those above may be one more of them.
+                let alike = !first && row.len() == masker.columns.len();
+                let above = if alike { (masker.columns.clone(), masker.slots.clone()) } else { Default::default() };
+                if masker.heading(&row, first) {
+                    let single = masker
+                        .row(end, &mut Vec::new())
+                        .is_none_or(|next| next == end || src.get(end..next).unwrap_or("").trim().is_empty());
+                    masker.head_row(&row, single, &above);
+                } else if alike {
+                    masker.body_row(&row);
+                } else {
                     return (!first).then(|| masker.done(Some(at)));
                 }
-                let single = masker
-                    .row(end, &mut Vec::new())
-                    .is_none_or(|next| next == end || src.get(end..next).unwrap_or("").trim().is_empty());
-                masker.head_row(&row, single);
                 first = false;
                 heading = false;
             } else {
@@ -79,6 +88,9 @@ pub(super) fn looks_like(rules: &Rules, text: &str) -> bool {
             .any(|n| rules.fields.ask(n.trim_matches('"'), Place::Field, &mut words) != Hit::No)
 }
 
+/// Why a cell is not shown.
+type Hide = Option<(&'static str, Option<Why>)>;
+
 /// A cell in the source, with its quotes.
 #[derive(Clone, Copy)]
 struct Cell {
@@ -94,6 +106,9 @@ struct Masker<'a> {
     /// Which columns are not shown, and which hold what another cell of the row names.
     columns: Vec<bool>,
     slots: Vec<bool>,
+    /// What explanations say: the columns' names, as far as they are shown, and the row in hand below them.
+    names: Vec<Option<String>>,
+    line: Option<usize>,
     out: String,
     fields: u32,
     words: Words,
@@ -156,8 +171,7 @@ impl<'a> Masker<'a> {
             let text = self.text(cell);
             let name = text.trim();
             if !name.is_empty() && (!is_name(name) || text::mask(self.rules, name, Place::Field).is_some()) {
-                // Further down it may be a row of the same table.
-                return !first && row.len() == self.columns.len();
+                return false;
             }
             names += usize::from(!name.is_empty());
             let hit = self.rules.fields.ask(name, Place::Field, &mut self.words);
@@ -183,28 +197,54 @@ impl<'a> Masker<'a> {
         names > 0
     }
 
-    /// Writes the row of names. `single`: no other row follows, so it may be no such row at all.
-    fn head_row(&mut self, row: &[Cell], single: bool) {
-        let mut named = false;
+    /// Writes the row of names. `single`: no other row follows, so it may be no such row at all. `above`: the columns and
+    /// slots of a table above that this may be one more row of; in those only what says a name is shown.
+    fn head_row(&mut self, row: &[Cell], single: bool, above: &(Vec<bool>, Vec<bool>)) {
+        let (columns, slots) = above;
+        let texts = row.iter().filter(|_| slots.contains(&true)).map(|c| self.text(c)).collect::<Vec<_>>();
+        let naming = texts.iter().find(|t| self.names(t));
+        let mut before: Option<Cow<'a, str>> = None;
+        self.line = None;
+        self.names.clear();
         for (i, cell) in row.iter().enumerate() {
             let text = self.text(cell);
-            let hide = named && (single || row.len() == 2);
-            named = self.names(&text);
+            let named = before.filter(|_| single || row.len() == 2);
+            let hide = match named {
+                Some(name) => Some(("pair", self.why(&name))),
+                None if self.names(&text) => None,
+                None if columns.get(i) == Some(&true) => Some(("table", None)),
+                None if slots.get(i) == Some(&true) => naming.map(|name| ("pair", self.why(name))),
+                None => None,
+            };
+            if self.rules.explains() {
+                // What is masked is no name to show.
+                self.names.push(hide.is_none().then(|| text.trim().to_owned()));
+            }
+            before = self.names(&text).then_some(text);
             self.cell(i, cell, hide);
         }
     }
 
     fn body_row(&mut self, row: &[Cell]) {
+        self.line = Some(self.line.map_or(0, |line| line + 1));
         let texts: Vec<Cow<'a, str>> = row.iter().map(|c| self.text(c)).collect();
         let odd = row.len() != self.columns.len() && self.columns.contains(&true);
         let named = row.len() <= 2 || self.slots.contains(&true);
-        let named = named && texts.iter().any(|t| self.names(t));
+        let naming = texts.iter().find(|t| named && self.names(t));
         // A table of two columns may have its names in the first of them.
         let upright = row.len() == 2 && texts.first().is_some_and(|t| self.names(t));
         for (i, cell) in row.iter().enumerate() {
             let sensitive = self.columns.get(i).copied().unwrap_or(false);
-            let value = named && self.slots.get(i).copied().unwrap_or(false);
-            self.cell(i, cell, odd || sensitive || value || (upright && i == 1));
+            let value = naming.is_some() && self.slots.get(i).copied().unwrap_or(false);
+            let hide = if sensitive {
+                let name = self.names.get(i).cloned().flatten();
+                Some(("table", name.and_then(|name| self.why(&name))))
+            } else if value || (upright && i == 1) {
+                Some(("pair", naming.and_then(|name| self.why(name))))
+            } else {
+                odd.then_some(("table", None))
+            };
+            self.cell(i, cell, hide);
         }
     }
 
@@ -213,17 +253,39 @@ impl<'a> Masker<'a> {
         is_name(name) && self.rules.fields.ask(name, Place::Field, &mut self.words) == Hit::Yes
     }
 
-    fn cell(&mut self, place: usize, cell: &Cell, hide: bool) {
+    fn why(&self, name: &str) -> Option<Why> {
+        let name = name.trim().trim_end_matches(':');
+        if self.rules.explains() {
+            self.rules.fields.why(name, Place::Field)
+        } else {
+            None
+        }
+    }
+
+    /// `[3].Password`, `(heading)[1]`.
+    fn path(&self, place: usize) -> String {
+        let mut path = self.line.map_or("(heading)".to_owned(), |line| format!("[{line}]"));
+        let name = self.line.and_then(|_| self.names.get(place)?.as_deref()).filter(|name| !name.is_empty());
+        match name {
+            Some(name) => explain::step(self.rules, Some(name), &mut path),
+            None => path.push_str(&format!("[{place}]")),
+        }
+        path
+    }
+
+    fn cell(&mut self, place: usize, cell: &Cell, hide: Hide) {
         if place > 0 {
             self.out.push(char::from(self.separator));
         }
         let raw = self.src.get(cell.start..cell.end).unwrap_or("");
-        if hide {
+        let path = if self.rules.explains() { self.path(place) } else { String::new() };
+        if let Some((rule, why)) = hide {
+            self.rules.tell(&path, rule, || why);
             self.out.push_str(PLACEHOLDER);
             self.fields = self.fields.saturating_add(1);
             return;
         }
-        match json::clean_string(self.rules, &self.text(cell), 0) {
+        match self.rules.at(|| path, || json::clean_string(self.rules, &self.text(cell), 0)) {
             Some((clean, fields)) => {
                 self.fields = self.fields.saturating_add(fields);
                 self.out.push('"');
@@ -314,6 +376,9 @@ mod tests {
             ("user,jo,password,hunter2", "user,jo,password,*"),
             // Rows that do not fit, and a second table.
             ("a,pin\nx,y,hunter2\nhunter2\n", "a,pin\n*,*,*\n*\n"),
+            ("a,pin\n1,2\n\n5,hunter2\n\njo,hunter\nal,x\n", "a,pin\n1,*\n\n5,*\n\njo,*\nal,*\n"),
+            ("a,name,value\n1,b,c\n\n2,pin,hunter2\nd,pin,hunter\n", "a,name,value\n1,b,c\n\n2,pin,*\nd,pin,*\n"),
+            ("a,pin\n1,2\n\na,pin\n3,4\n", "a,pin\n1,*\n\na,pin\n3,*\n"),
             ("a,b\n1,2\n\npin,b\nhunter2,2\n", "a,b\n1,2\n\npin,*\n*,2\n"),
         ] {
             assert_eq!(table(src), out.replace('*', PLACEHOLDER), "{src}");

@@ -53,7 +53,7 @@ fn parts() -> String {
 /// What stands in no output.
 const MARK: &str = "Zq9";
 
-fn planted() -> Vec<(&'static str, String)> {
+pub(super) fn planted() -> Vec<(&'static str, String)> {
     [
         ("application/soap+xml", XML.to_owned()),
         ("text/html", HTML.to_owned()),
