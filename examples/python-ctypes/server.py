@@ -112,7 +112,8 @@ def interrupt(*_):
     raise KeyboardInterrupt
 
 
-signal.signal(signal.SIGTERM, interrupt)
+for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started this in the background, with SIGINT ignored
+    signal.signal(number, interrupt)
 check(mpr.mpr_init(None))  # all options come from the environment
 check(mpr.mpr_start(SESSION_MANUAL, b'{"name": "python-ctypes"}'))
 try:
