@@ -1004,6 +1004,17 @@ impl Masker<'_> {
         }
     }
 
+    /// What was written from here on is replaced after all.
+    fn gone_at_the_end(&mut self, start: usize, rule: &'static str) {
+        self.patches.push((start, self.out.len()));
+        if let Some(trail) = &mut self.trail {
+            let depth = trail.depth();
+            if let Some(log) = &mut trail.log {
+                log.goes(start, rule, log.name(depth));
+            }
+        }
+    }
+
     fn finish(mut self, broke_at: Option<usize>) -> Rewritten {
         match broke_at {
             None => self.flush(self.bytes.len()),
@@ -1015,18 +1026,12 @@ impl Masker<'_> {
             if let Some(start) = self.frame.open {
                 let small = self.frame.object && (1..=MAX_NAMED).contains(&self.out.len().saturating_sub(start));
                 if self.frame.slot == Slot::Key || self.is_named() || small {
-                    self.patches.push((start, self.out.len()));
-                    if let Some(trail) = &mut self.trail {
-                        let depth = trail.depth();
-                        if let Some(log) = &mut trail.log {
-                            log.goes(start, "pair", log.name(depth));
-                        }
-                    }
+                    self.gone_at_the_end(start, "pair");
                 }
             }
             // Nor are the rows of a table whose columns may be in what is missing.
             if self.frame.holds_rows && outer.object && self.out.len().saturating_sub(self.frame.start) <= MAX_NAMED {
-                self.patches.push((self.frame.start, self.out.len()));
+                self.gone_at_the_end(self.frame.start, "table");
             }
             let frame = self.frame;
             self.settle(&frame, false);

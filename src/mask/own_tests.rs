@@ -358,6 +358,9 @@ fn an_explanation_counts_what_is_masked_and_holds_no_secret() {
     }
     let mut random = Random(99);
     bodies.extend((0..600).map(|_| ("application/json".to_owned(), serde_json::to_string(&random.value(0)).unwrap())));
+    for broken in [r#"{"a":[["#, r#"{"a":[["x"],v"#, r#"{"a":[[value]=Z"#] {
+        bodies.push(("application/json".into(), broken.to_owned()));
+    }
     bodies.push(("application/json".into(), format!(r#"{{"value":{{"{SECRET}":{{"token":1}}}},"name":"token"}}"#)));
     for (kind, text) in bodies {
         let kind = (!kind.is_empty()).then_some(kind.as_str());
