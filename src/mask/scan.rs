@@ -209,7 +209,7 @@ mod avx2 {
     impl Classify for Avx2 {
         #[inline(always)]
         fn classify(block: &[u8; BLOCK]) -> Classes {
-            // SAFETY: this is inlined into `window_avx2`, which is entered only where AVX2 was found.
+            // SAFETY: this is inlined into `window_avx2` and `block_avx2`, which are entered only where AVX2 was found.
             unsafe { classify(block) }
         }
     }
@@ -425,20 +425,13 @@ pub(super) struct Scan<'a> {
     carry: Carry,
     next: usize,
     level: Level,
-    /// Text instead of JSON.
-    text: bool,
     found: [u32; ROOM],
 }
 
 impl<'a> Scan<'a> {
     /// From the beginning of a source of less than 4 GiB.
     pub(super) fn new(src: &'a [u8]) -> Self {
-        Self { src, at: 0, carry: Carry::default(), next: 0, level: Level::best(), text: false, found: [NONE; ROOM] }
-    }
-
-    /// The signs of secrets in text of less than 4 GiB, whatever it is.
-    pub(super) fn of_text(src: &'a [u8]) -> Self {
-        Self { text: true, ..Self::new(src) }
+        Self { src, at: 0, carry: Carry::default(), next: 0, level: Level::best(), found: [NONE; ROOM] }
     }
 
     /// The next position; the source's length after the last.
@@ -487,14 +480,11 @@ impl<'a> Scan<'a> {
         while at < end {
             let rest = self.src.get(at..).unwrap_or(&[]);
             let mut marks = match rest.first_chunk::<BLOCK>() {
-                Some(block) if self.text => carry.text_marks(&C::classify(block)),
                 Some(block) => carry.marks(&C::classify(block)),
                 None => {
                     let mut block = [b' '; BLOCK];
                     block.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-                    let classes = C::classify(&block);
-                    let marks = if self.text { carry.text_marks(&classes) } else { carry.marks(&classes) };
-                    marks & ((1 << rest.len()) - 1)
+                    carry.marks(&C::classify(&block)) & ((1 << rest.len()) - 1)
                 }
             };
             let total = marks.count_ones() as usize;
@@ -516,5 +506,58 @@ impl<'a> Scan<'a> {
         if let Some(slot) = self.found.get_mut(count) {
             *slot = NONE;
         }
+    }
+}
+
+/// The signs of secrets in text that is no JSON, in order. Most texts are short, so there is no room for many positions to
+/// prepare here.
+pub(super) struct Signs<'a> {
+    src: &'a [u8],
+    /// The next block.
+    at: usize,
+    carry: Carry,
+    level: Level,
+    /// Those of the last block that were not told yet.
+    marks: u64,
+}
+
+impl<'a> Signs<'a> {
+    /// From the beginning.
+    pub(super) fn new(src: &'a [u8]) -> Self {
+        Self { src, at: 0, carry: Carry::default(), level: Level::best(), marks: 0 }
+    }
+
+    /// The next position; the source's length after the last.
+    pub(super) fn next(&mut self) -> usize {
+        while self.marks == 0 {
+            let Some(rest) = self.src.get(self.at..).filter(|rest| !rest.is_empty()) else { return self.src.len() };
+            self.marks = match rest.first_chunk::<BLOCK>() {
+                Some(block) => self.block(block),
+                None => {
+                    let mut block = [b' '; BLOCK];
+                    block.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+                    self.block(&block) & ((1 << rest.len()) - 1)
+                }
+            };
+            self.at += BLOCK;
+        }
+        let at = self.at - BLOCK + self.marks.trailing_zeros() as usize;
+        self.marks &= self.marks - 1;
+        at
+    }
+
+    fn block(&mut self, block: &[u8; BLOCK]) -> u64 {
+        match self.level {
+            Level::Portable => self.carry.text_marks(&Portable::classify(block)),
+            // SAFETY: the instructions are there, as `Level::best` found.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { self.block_avx2(block) },
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+    fn block_avx2(&mut self, block: &[u8; BLOCK]) -> u64 {
+        self.carry.text_marks(&avx2::Avx2::classify(block))
     }
 }

@@ -281,8 +281,13 @@ pub(super) fn begins_card(bytes: &[u8]) -> bool {
     head.is_some_and(|head| (2221..=6799).contains(&head)) && bytes.iter().filter(|b| b.is_ascii_digit()).count() >= 13
 }
 
+/// Digits and gaps of a card number, and what is looked at beyond it.
+const MAX_CARD: usize = 48;
+
 /// The length of the card number that bytes begin with. Groups may be set off by single blanks or dashes.
 pub(super) fn card(bytes: &[u8]) -> Option<usize> {
+    // Nothing longer is one; and the rest of a long text must not be walked for each of its numbers.
+    let bytes = bytes.get(..MAX_CARD).unwrap_or(bytes);
     // The first group of every card number has four digits.
     if !begins_card(bytes) {
         return None;

@@ -5,7 +5,7 @@
 //! escaped quotes), passwords in URLs, card numbers.
 
 use super::names::{Hit, Place, Words};
-use super::scan::Scan as Signs;
+use super::scan::Signs;
 use super::{hints, percent, shapes, Rules, PLACEHOLDER};
 
 /// So many words before a colon may belong to a name: `credit card number: …`.
@@ -85,7 +85,7 @@ fn mask_encoded(rules: &Rules, text: &str, place: Place, encoded: u8) -> Option<
     if u32::try_from(text.len()).is_err() {
         return Some((PLACEHOLDER.to_owned(), 1));
     }
-    let mut signs = Signs::of_text(text.as_bytes());
+    let mut signs = Signs::new(text.as_bytes());
     let first = next_sign(rules, text, &mut signs, 0)?;
     let mut scan = Scan::new(rules, text, place, encoded);
     scan.run(&mut signs, first);
@@ -545,7 +545,7 @@ impl<'a> Scan<'a> {
         if name.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-') {
             return false;
         }
-        match self.rules.fields.ask(name, place, &mut self.words) {
+        match self.rules.fields.answer(name.as_bytes()).hit(place) {
             Hit::Yes => return true,
             Hit::Key if sep == b'=' => return true,
             _ => {}
@@ -554,7 +554,8 @@ impl<'a> Scan<'a> {
         (1..self.recent_len).any(|i| {
             let first = self.recent.get(i - 1).copied().unwrap_or(start);
             let phrase = self.src.get(first..end).unwrap_or("");
-            self.rules.fields.ask_phrase(phrase, &mut self.words) == Hit::Yes
+            self.rules.fields.may_end(phrase.as_bytes())
+                && self.rules.fields.ask_phrase(phrase, &mut self.words) == Hit::Yes
         })
     }
 
