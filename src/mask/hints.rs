@@ -61,7 +61,7 @@ fn sign(rules: &Rules, text: &[u8], at: usize, sign: u8) -> bool {
     while let Some([.., before, last]) = text.get(..end) {
         end -= match (before, last) {
             (b'\\', b't' | b'n' | b'r' | b'b' | b'f') => 2,
-            (_, b'"' | b'\'' | b'\\' | b']' | b'`' | b' ' | b'\t') => 1,
+            (_, b'"' | b'\'' | b'\\' | b']' | b')' | b'`' | b' ' | b'\t') => 1,
             // `&quot;`, and `\u0022` below.
             (_, b';') => return true,
             _ => break,

@@ -1138,7 +1138,18 @@ impl Frame {
 pub(super) fn clean_string(rules: &Rules, text: &str, level: u8) -> Option<(String, u32)> {
     // (`password=<x>` is none.)
     if markup::has_tag(text) && !looks_like(text) && !text.contains("=<") {
-        return markup::clean(rules, text, level);
+        // What only looks like a tag (`<x` in a log line) may have a secret in it, as text has.
+        let marked = markup::clean(rules, text, level);
+        let shown = marked.as_ref().map_or(text, |(clean, _)| clean);
+        let between = text::mask_between_tags(rules, shown);
+        for _ in 0..between.as_ref().map_or(0, |(_, fields)| *fields) {
+            rules.tell("", "value", || None);
+        }
+        return match (marked, between) {
+            (marked, None) => marked,
+            (None, between) => between,
+            (Some((_, before)), Some((clean, fields))) => Some((clean, fields.saturating_add(before))),
+        };
     }
     if graphql::looks_like(text) {
         if let Some(inner) = graphql::mask(rules, text, false) {

@@ -30,7 +30,7 @@ const USER: u8 = 64;
 const DEFAULTS: &[(u8, &str)] = &[
     // Passwords.
     (ANY, "password|passwords|passwd|passwds|pwd|pwds|psw|pswd|passphrase|passcode|passkey"),
-    (ANY, "passwort|passworte"),
+    (ANY, "passwort|passworte|requirepass|masterauth"),
     (END, "pass|pw|dbpass|userpass|mypass|adminpass|rootpass|loginpass|authpass|mailpass|smtppass|ftppass|sshpass"),
     (ANY, "pass hash|pass salt|pass key"),
     // Tokens, sessions and everything that stands in for a login.

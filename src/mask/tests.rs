@@ -815,3 +815,43 @@ fn looking_only_where_a_sign_is_finds_what_looking_at_every_word_finds() {
     wrong.truncate(12);
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+#[test]
+fn what_only_looks_like_a_tag_is_text_all_the_same() {
+    for text in [
+        "ientB-AA<passworA\npassword: hunter2\nA<p[s",
+        "a <b c\npassword: hunter2",
+        "List<String> password=hunter2 x",
+        "<b>x</b> password=hunter2 <i>y</i>",
+    ] {
+        for kind in [None, Some("text/plain")] {
+            let out = mask_body(&Rules::default(), kind, text.as_bytes()).text;
+            assert!(!out.contains("hunter2"), "{kind:?} {out}");
+        }
+        assert!(!mask_text(&Rules::default(), text).contains("hunter2"), "{text}");
+        let json = serde_json::to_string(text).unwrap();
+        assert!(!json_body(&format!("[{json}]")).contains("hunter2"), "{text}");
+    }
+    assert_eq!(mask_text(&Rules::default(), "Jo <jo@x.io> a < b"), "Jo <jo@x.io> a < b");
+}
+
+#[test]
+fn what_is_around_a_value_goes_with_it() {
+    for text in [
+        "Config { password: Some(\"hunter2\"), x: 1 }",
+        "UPDATE users SET password=crypt('hunter2', gen_salt('bf')) WHERE id=1",
+        "WHERE password = MD5('hunter2')",
+        "#{password => <<\"hunter2\">>, a => 1}",
+        "Digest username=\"a\", response=\"hunter2\"",
+        "failed: password: Path `password` (`hunter2`) is shorter than 8.",
+        "on field 'password': rejected value [hunter2]; codes",
+        "DETAIL: Key (api_token)=(hunter2) already exists.",
+        "ImmutableMultiDict([('username','a'), ('password', 'hunter2')])",
+    ] {
+        let out = mask_body(&Rules::default(), Some("text/plain"), text.as_bytes()).text;
+        assert!(!out.contains("hunter2"), "{out}");
+        let json = serde_json::to_string(text).unwrap();
+        let out = json_body(&format!("{{\"message\":{json}}}"));
+        assert!(!out.contains("hunter2"), "{out}");
+    }
+}

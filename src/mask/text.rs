@@ -51,6 +51,11 @@ const PROSE: &[&str] = &[
     "only",
     "security",
 ];
+/// Words after a field's name and a colon that are no value, but often have it behind them:
+/// ``password: Path `password` (`x`) is shorter …``
+const ECHOES: &[&str] = &[
+    "path", "rejected", "value", "invalid", "must", "should", "is", "was", "the", "input", "field", "expected", "got",
+];
 /// A user name and password in a URL are looked for in so many bytes.
 const MAX_USERINFO: usize = 2048;
 
@@ -88,6 +93,15 @@ fn mask_encoded(rules: &Rules, text: &str, place: Place, encoded: u8) -> Option<
     let mut signs = Signs::new(text.as_bytes());
     let first = next_sign(rules, text, &mut signs, 0)?;
     let mut scan = Scan::new(rules, text, place, encoded);
+    scan.run(&mut signs, first);
+    scan.finish()
+}
+
+/// The same for what is left of markup: elements were seen to, and a value ends where a tag begins.
+pub(super) fn mask_between_tags(rules: &Rules, text: &str) -> Option<(String, u32)> {
+    let mut signs = Signs::new(text.as_bytes());
+    let first = next_sign(rules, text, &mut signs, 0)?;
+    let mut scan = Scan { markup: true, ..Scan::new(rules, text, Place::Field, MAX_ENCODED) };
     scan.run(&mut signs, first);
     scan.finish()
 }
@@ -130,6 +144,8 @@ struct Scan<'a> {
     bytes: &'a [u8],
     place: Place,
     encoded: u8,
+    /// The text has tags in it that were seen to.
+    markup: bool,
     out: String,
     copied: usize,
     count: u32,
@@ -157,6 +173,7 @@ impl<'a> Scan<'a> {
             bytes: text.as_bytes(),
             place,
             encoded,
+            markup: false,
             out: String::new(),
             copied: 0,
             count: 0,
@@ -235,7 +252,7 @@ impl<'a> Scan<'a> {
             self.out.push_str(PLACEHOLDER);
             self.copied = end;
             self.count += 1;
-            if let (Some(log), MAX_ENCODED) = (&self.rules.log, self.encoded) {
+            if let (Some(log), MAX_ENCODED, false) = (&self.rules.log, self.encoded, self.markup) {
                 log.piece(start, end);
             }
         }
@@ -314,7 +331,8 @@ impl<'a> Scan<'a> {
                 return end;
             }
         }
-        if matches!(before, Some(b'<' | b':'))
+        if !self.markup
+            && matches!(before, Some(b'<' | b':'))
             && matches!(self.bytes.get(end), Some(b'>' | b'/' | b' ' | b'\t' | b'\n' | b'\r'))
         {
             if let Some(end) = self.element(start, end, before == Some(b'<')) {
@@ -329,7 +347,7 @@ impl<'a> Scan<'a> {
             Some((sep, after)) if self.names_secret(start, end, sep) => Some((start, sep, after)),
             Some((sep, after)) if escape && self.names_secret(start + 1, end, sep) => Some((start + 1, sep, after)),
             Some(_) => None,
-            None => return self.sql(start, end).unwrap_or(end),
+            None => return self.tuple(start, end).or_else(|| self.sql(start, end)).unwrap_or(end),
         };
         found.map_or(end, |(name, sep, after)| self.value(name, end, sep, after))
     }
@@ -461,6 +479,11 @@ impl<'a> Scan<'a> {
         if bearer && PROSE.iter().any(|word| trimmed.trim_end_matches('=').eq_ignore_ascii_case(word)) {
             return None;
         }
+        // `Digest username="a", response="x"`
+        if scheme.eq_ignore_ascii_case("digest") && token.ends_with('=') && self.bytes.get(value + len) == Some(&b'"') {
+            let end = self.line_end(value);
+            return Some(self.replace(value, end));
+        }
         // `basic information` is prose; a credential has a digit, padding, or a capital inside.
         let credential = bearer
             || (trimmed.len() >= 6
@@ -489,6 +512,8 @@ impl<'a> Scan<'a> {
                     at += len + 2;
                 }
                 b'&' | b'\\' if self.written_quote(at).is_some() => at += self.written_quote(at).map_or(1, str::len),
+                // `Key (api_token)=(x)`
+                b')' if self.bytes.get(at + 1) == Some(&b'=') => at += 1,
                 b'"' | b'\'' | b'\\' | b']' | b'`' => at += 1,
                 b' ' | b'\t' if blanks < 16 => {
                     blanks += 1;
@@ -587,11 +612,19 @@ impl<'a> Scan<'a> {
             let end = self.closing(inside, q, slashes, self.src.len());
             return self.replace(inside, end).max(inside);
         }
+        if quote == Some(b'(') {
+            let end = self.line_end(start);
+            let end = self.wrapped(start, end);
+            return self.replace(start, end);
+        }
         if matches!(quote, Some(b'{' | b'[')) {
             let end = self.closing_bracket(start);
             return self.replace(start, end);
         }
-        let line = self.line_end(start);
+        let mut line = self.line_end(start);
+        if self.markup {
+            line = self.slice(start, line).find('<').map_or(line, |i| start + i);
+        }
         let blank = after > name_end + 1 || blanks > 0;
         let header = sep == b':' && is_header(self.slice(name, name_end));
         let rest = self.slice(start, line).trim_end();
@@ -638,8 +671,15 @@ impl<'a> Scan<'a> {
                 let gap = self.slice(end, line).bytes().take_while(|b| *b == b' ').count();
                 end = word(end + gap);
             }
+            // `Some("x")`, `crypt('x', y)`, `<<"x">>`: what is around the value belongs to it.
+            if matches!(self.bytes.get(end.wrapping_sub(1)), Some(b'(' | b'<')) && end > start {
+                end = self.wrapped(end - 1, line);
+            }
             // What looks like the next name belongs to the value; and on a line of its own there may be more of it.
-            let named = self.slice(start, end).ends_with([':', '=']) || self.separator(end).is_some();
+            let first = self.slice(start, end);
+            let named = first.ends_with([':', '='])
+                || self.separator(end).is_some()
+                || (sep == b':' && ECHOES.iter().any(|word| first.eq_ignore_ascii_case(word)));
             let below = self.slice(after, start).contains(['\n', '\r']);
             if named || below {
                 end = line;
@@ -851,6 +891,48 @@ impl<'a> Scan<'a> {
         lead.iter()
             .skip_while(|b| b" \t-*><#\"'+".contains(b))
             .all(|b| b.is_ascii_alphanumeric() || b" _-.".contains(b))
+    }
+
+    /// The end of what a bracket opens, on this line.
+    fn wrapped(&self, open: usize, line: usize) -> usize {
+        let mut depth = 0usize;
+        let mut quote = None;
+        for (at, b) in self.bytes.iter().enumerate().take(line).skip(open) {
+            match (quote, b) {
+                (Some(q), b) if b == q => quote = None,
+                (Some(_), _) => {}
+                (None, b'"' | b'\'' | b'`') => quote = Some(b),
+                (None, b'(' | b'<') => depth += 1,
+                (None, b')' | b'>') => {
+                    depth = depth.saturating_sub(1);
+                    if depth == 0 {
+                        // `>>`
+                        return at + 1 + usize::from(*b == b'>' && self.bytes.get(at + 1) == Some(&b'>'));
+                    }
+                }
+                _ => {}
+            }
+        }
+        line
+    }
+
+    /// `('password', 'x')`, as Python shows forms: the value's place.
+    fn tuple(&mut self, start: usize, end: usize) -> Option<usize> {
+        let quote = *self.bytes.get(end).filter(|b| matches!(b, b'\'' | b'"'))?;
+        let [bracket, before] = [2, 1].map(|i| start.checked_sub(i).and_then(|at| self.bytes.get(at)).copied());
+        if before != Some(quote) || !matches!(bracket, Some(b'(' | b'[')) || self.bytes.get(end + 1) != Some(&b',') {
+            return None;
+        }
+        let rest = self.bytes.get(end + 2..)?;
+        let gap = rest.iter().take_while(|b| matches!(b, b' ' | b'b' | b'u' | b'r')).count();
+        let value = end + 2 + gap;
+        let quote = *self.bytes.get(value).filter(|b| matches!(b, b'\'' | b'"'))?;
+        let name = self.slice(start, end);
+        if self.rules.fields.answer(name.as_bytes()).hit(Place::Field) == Hit::No {
+            return None;
+        }
+        let close = self.closing(value + 1, quote, 0, self.src.len());
+        Some(self.replace(value + 1, close).max(value + 1))
     }
 
     /// The closing quote that is escaped as deep as the opening one was; the limit without one.
