@@ -124,6 +124,25 @@ fn is_prose(tail: &str) -> bool {
 }
 
 /// `<a`, `</a`, `<!`, `<?`: not a less-than sign.
+/// Does another tag begin in this one, outside of quoted values?
+fn has_stray_tag(tag: &str) -> bool {
+    let mut quote = None;
+    let mut last = 0;
+    for b in tag.bytes() {
+        match (quote, b) {
+            (Some(q), b) if b == q => quote = None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') if last == b'=' => quote = Some(b),
+            (None, b'<') => return true,
+            _ => {}
+        }
+        if !b.is_ascii_whitespace() {
+            last = b;
+        }
+    }
+    false
+}
+
 /// `<jo@host>` and `<https://host>`, as mail and plain text have them.
 fn is_link(bytes: &[u8]) -> bool {
     let word = bytes
@@ -647,7 +666,7 @@ impl<'a> Masker<'a> {
         let start = self.pos;
         let rest = self.rest();
         let doctype = rest.as_bytes().get(2..9).is_some_and(|d| d.eq_ignore_ascii_case(b"doctype"));
-        if !doctype && !self.html {
+        if !self.html && (!doctype || !self.open.is_empty()) {
             return Err(Broken(start));
         }
         let mut quote = None;
@@ -681,6 +700,8 @@ impl<'a> Masker<'a> {
                         }
                         self.entities = true;
                     }
+                    // As in a tag.
+                    b'<' => return Err(Broken(start)),
                     b'>' if !subset => {
                         end = Some(at + 1);
                         break;
@@ -722,6 +743,10 @@ impl<'a> Masker<'a> {
         let rest = self.rest();
         let Some(len) = rest.find('>') else { return Err(Broken(start)) };
         let inner = rest.get(2..len).unwrap_or("");
+        // Another tag begins in this one: a browser takes no notice, but readers may.
+        if inner.contains('<') {
+            return Err(Broken(start));
+        }
         let name = inner.split(|c: char| c.is_ascii_whitespace() || c == '/').next().unwrap_or("");
         if self.html {
             self.pos += len + 1;
@@ -770,6 +795,9 @@ impl<'a> Masker<'a> {
     fn start_tag(&mut self) -> Result<(), Broken> {
         let start = self.pos;
         let (name, end, slash) = self.read_tag().ok_or(Broken(start))?;
+        if has_stray_tag(self.src.get(start + 1..end).unwrap_or("")) {
+            return Err(Broken(start));
+        }
         self.pos = end;
         let raw_text = self.html && one_of(RAW_TEXT, name);
         let void = self.html && one_of(VOID, name);
