@@ -960,7 +960,7 @@ impl Masker<'_> {
             }
         } else if outer.rows == 1 {
             (inner.columns, inner.wide, inner.rows) = (outer.columns, outer.wide, 2);
-        } else if outer.count == 0 && !outer.lists_columns {
+        } else if outer.count == 0 && !outer.lists_columns && !self.frames.is_empty() {
             // `[["id", "password"], [1, "x"]]`
             (inner.lists_columns, inner.heads_rows) = (true, true);
             outer.holds_rows = true;
@@ -998,7 +998,7 @@ impl Masker<'_> {
         }
         // The names of the columns may come after the rows.
         let allowed = self.trail.as_ref().is_some_and(|trail| trail.is_allowed());
-        if closed.holds_rows && self.frame.object && closed.rows == 0 && self.frame.open.is_none() && !allowed {
+        if closed.holds_rows && self.frame.object && closed.rows == 0 && !allowed {
             let end = self.place(end);
             self.spans.push(Span { start: closed.start, end, scalar: false, kind: Kind::Rows });
         }

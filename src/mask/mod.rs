@@ -627,7 +627,7 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
         },
         // A page without a tag is none.
         Kind::Markup(Dialect::Html) if !markup::has_tag(text) => free_text(rules, body, text),
-        Kind::Markup(dialect) => kept(rules, "markup", body, markup::mask(rules, text, body.cut, dialect)),
+        Kind::Markup(dialect) => markup_body(rules, body, text, dialect),
         Kind::Table if json::looks_like(text) => json_body(rules, body, text),
         Kind::Table => {
             let tabs = body.essence.contains("tab");
@@ -657,7 +657,7 @@ fn free_text(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
         return json_body(rules, body, text);
     }
     if markup::looks_like(text) {
-        return kept(rules, "markup", body, markup::mask(rules, text, body.cut, markup::dialect_of(text)));
+        return markup_body(rules, body, text, markup::dialect_of(text));
     }
     if !text.trim_start().starts_with('{') || graphql::looks_like(text) {
         if let Some(rewritten) = graphql::mask_document(rules, text, body.cut) {
@@ -682,6 +682,16 @@ fn free_text(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
     let kept_text = if body.cut { text::without_last_token(text) } else { text };
     let (clean, fields) = json::clean_string(rules, kept_text, 0).unwrap_or_else(|| (kept_text.to_owned(), 0));
     kept(rules, "text", body, Rewritten { text: clean, fields, broke_at: body.cut.then_some(kept_text.len()) })
+}
+
+/// Markup; and what stands in its tags that is none, as in text.
+fn markup_body(rules: &Rules, body: &Body<'_>, text: &str, dialect: Dialect) -> Masked {
+    let mut rewritten = markup::mask(rules, text, body.cut, dialect);
+    if let Some((clean, fields)) = text::mask_between_tags(rules, &rewritten.text) {
+        (0..fields).for_each(|_| rules.tell("", "value", || None));
+        rewritten = Rewritten { text: clean, fields: rewritten.fields.saturating_add(fields), ..rewritten };
+    }
+    kept(rules, "markup", body, rewritten)
 }
 
 fn json_body(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {

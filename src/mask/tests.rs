@@ -189,12 +189,29 @@ impl Random {
     }
 }
 
+/// Is there an array whose first row may be the names of columns, or a list of names beside rows?
+fn has_heading(reference: &Reference, value: &Value) -> bool {
+    let sensitive = |v: &Value| v.as_str().is_some_and(|s| reference.names(s));
+    match value {
+        Value::Array(items) => {
+            items.first().and_then(Value::as_array).is_some_and(|row| row.iter().any(sensitive))
+                || items.iter().any(|item| has_heading(reference, item))
+        }
+        Value::Object(members) => members.values().any(|item| has_heading(reference, item)),
+        _ => false,
+    }
+}
+
 #[test]
 fn json_agrees_with_the_reference() {
     let reference = Reference { rules: Rules::default() };
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     for round in 0..4000 {
         let value = random.value(0);
+        // (Tables have a test of their own.)
+        if has_heading(&reference, &value) {
+            continue;
+        }
         let text =
             if round % 2 == 0 { serde_json::to_string(&value) } else { serde_json::to_string_pretty(&value) }.unwrap();
         let out = json::mask(&reference.rules, &text, false, 0);
@@ -846,6 +863,8 @@ fn what_is_around_a_value_goes_with_it() {
         "failed: password: Path `password` (`hunter2`) is shorter than 8.",
         "on field 'password': rejected value [hunter2]; codes",
         "DETAIL: Key (api_token)=(hunter2) already exists.",
+        "INSERT INTO users (id, password) VALUES\n(1, 'hunter2');",
+        "INSERT INTO users (\n id,\n password\n)\nVALUES (\n 1,\n 'hunter2'\n)",
         "ImmutableMultiDict([('username','a'), ('password', 'hunter2')])",
     ] {
         let out = mask_body(&Rules::default(), Some("text/plain"), text.as_bytes()).text;
@@ -854,4 +873,50 @@ fn what_is_around_a_value_goes_with_it() {
         let out = json_body(&format!("{{\"message\":{json}}}"));
         assert!(!out.contains("hunter2"), "{out}");
     }
+}
+
+#[test]
+fn odd_tags_hide_nothing() {
+    for text in [
+        "#<User id: 1, email: \"a@b.c\", encrypted_password: \"hunter2\", created_at: nil>",
+        "x <User {\"password\": \"hunter2\"}>",
+        "x <User password: hunter2>",
+        "x <Client name: \"a\", api_key: \"hunter2\", timeout: 3> failed",
+        "x <User card 4111 1111 1111 1111 hunter2>",
+        "ERROR x<y\n  at foo\nAuthorization: Basic hunter2\nDB_PASSWORD: hunter2\n a->b\n",
+        "if (i<n) { password: \"hunter2\"; a->b }",
+        "i <max\npassword: \"hunter2\"\nfoo->bar",
+        "<html><pre>#&lt;User id: 1, password: \"hunter2\"&gt;</pre></html>",
+        "<User authorization: Basic hunter2>",
+    ] {
+        let json = format!("[{}]", serde_json::to_string(text).unwrap());
+        for (kind, text) in [
+            (None, text),
+            (Some("text/plain"), text),
+            (Some("text/html"), text),
+            (Some("application/json"), json.as_str()),
+        ] {
+            let out = mask_body(&Rules::default(), kind, text.as_bytes()).text;
+            assert!(!out.contains("hunter2") || out.contains("card ***"), "{kind:?} {out}");
+            assert!(!out.contains("4111"), "{kind:?} {out}");
+        }
+    }
+}
+
+#[test]
+fn columns_of_tables_are_masked() {
+    for text in [
+        r#"[["id","password","x"],[1,"hunter2",2]]"#,
+        r#"{"a":[["id","password","x"],[1,"hunter2",2]]}"#,
+        r#"{"columns":["id","password"],"rows":[[1,"hunter2"],[2,{"a":"hunter2"}]]}"#,
+        r#"{"data":[[1,"hunter2"]],"columns":["id","password"]}"#,
+        r#"{"rows":[[1,"hunter2"]],"fields":[{"name":"id"},{"name":"password"}]}"#,
+        r#"[["user","password"],["jo","hunter2"]]"#,
+    ] {
+        let out = json_body(text);
+        assert!(!out.contains("hunter2"), "{out}");
+        assert!(serde_json::from_str::<Value>(&out).is_ok(), "{out}");
+    }
+    let text = r#"{"columns":["id","x"],"rows":[[1,"y"]],"coordinates":[[1.5,2],[3,4]]}"#;
+    assert_eq!(json_body(text), text);
 }

@@ -144,6 +144,8 @@ struct Scan<'a> {
     bytes: &'a [u8],
     place: Place,
     encoded: u8,
+    /// Percent-encoded words up to here were looked into.
+    decoded_to: usize,
     /// The text has tags in it that were seen to.
     markup: bool,
     out: String,
@@ -173,6 +175,7 @@ impl<'a> Scan<'a> {
             bytes: text.as_bytes(),
             place,
             encoded,
+            decoded_to: 0,
             markup: false,
             out: String::new(),
             copied: 0,
@@ -206,7 +209,9 @@ impl<'a> Scan<'a> {
     fn before(&mut self, sign: usize) -> usize {
         let near = sign.saturating_sub(MAX_BEFORE);
         let lead = self.bytes.get(near..sign).unwrap_or(&[]);
-        if let Some(i) = lead.iter().rposition(|b| matches!(b, b'\n' | b'\r')) {
+        // What belongs to a literal of SQL may stand on lines above it.
+        let sql = self.bytes.get(sign) == Some(&b'\'');
+        if let Some(i) = lead.iter().rposition(|b| !sql && matches!(b, b'\n' | b'\r')) {
             return near + i + 1;
         }
         if near == 0 {
@@ -426,12 +431,15 @@ impl<'a> Scan<'a> {
 
     /// A percent-encoded word that holds a secret when it is decoded: `?q=%7B%22token%22…`. Blanks may be `+`.
     fn hidden(&mut self, start: usize, end: usize) -> Option<usize> {
-        if !self.slice(start, end).contains('%') {
+        if start < self.decoded_to || !self.slice(start, end).contains('%') {
             return None;
         }
         let rest = self.bytes.get(end..).unwrap_or(&[]);
         let end = end + rest.iter().take_while(|b| is_token(**b) || **b == b'+').count();
-        let word = self.slice(start, end);
+        let src = self.src;
+        let word = src.get(start..end)?;
+        // Once: a run of such words must not be decoded again from each of them.
+        self.decoded_to = end;
         let decoded = percent::decode(word, true)?;
         let secret = decoded != word && mask_encoded(self.rules, &decoded, self.place, self.encoded - 1).is_some();
         secret.then(|| self.replace(start, end))
@@ -1173,6 +1181,9 @@ mod tests {
             ("", "://a@"),
             ("", "é"),
             ("", "%70"),
+            ("", "%2525+"),
+            ("", "a%20b+"),
+            ("", "%2525 "),
             ("", "a b"),
         ] {
             let text = |len: usize| format!("{lead}{}", piece.repeat(len / piece.len()));
