@@ -1,5 +1,5 @@
 //! What only the operating system can tell or do: which process this is after a fork, and which thread gets signals.
-//! The unsafe lines outside src/abi are these.
+//! The unsafe lines outside src/abi are these, and those of mask/scan.rs for AVX2.
 //!
 //! A forked child has the parent's memory but none of its threads: whatever belongs to one process (the worker, the
 //! random state, the queue) is tagged with the generation that made it and made anew in the child.
