@@ -13,6 +13,47 @@ const NEAR: usize = 64;
 /// The longest beginning of an IBAN before its digits: `MT84 MALT `.
 const IBAN_LEAD: usize = 12;
 
+/// Is there certainly nothing to see at this place, whatever string it is in? Says so of most places, and quickly.
+#[inline(always)]
+pub(super) fn harmless(src: &[u8], at: usize) -> bool {
+    // What is before the place and what is after it.
+    let Some(near) = at.checked_sub(16).and_then(|from| src.get(from..)).and_then(|rest| rest.first_chunk::<24>())
+    else {
+        return false;
+    };
+    let [.., p3, p2, p1, byte, n1, n2, _, _, _, _, _] = *near;
+    match byte {
+        // The minutes of a time, which is in most logs and records.
+        b':' => text::is_time(&[p3, p2, p1], n1),
+        b'a' | b'e' | b'o' | b'A' | b'E' | b'O' => {
+            let word = u32::from_le_bytes([p1, byte, n1, n2]) | 0x2020_2020;
+            let scheme = [*b"bear", *b"basi", *b"gest", *b"goti"].map(u32::from_le_bytes).contains(&word);
+            let end = [*b"ken\0", *b"key\0"].map(u32::from_le_bytes).contains(&(word & 0xFF_FFFF));
+            !scheme && !end && no_token(near)
+        }
+        b'0'..=b'9' => no_number(near) && no_token(near),
+        b'-' | b' ' => [p3, p2, p1] != *b"---" && no_number(near) && no_token(near),
+        b'b'..=b'z' | b'B'..=b'Z' | b'_' | b'.' => no_token(near),
+        _ => false,
+    }
+}
+
+/// No token of known make has its sixteenth character in the middle of these.
+#[inline(always)]
+fn no_token(near: &[u8; 24]) -> bool {
+    let [_, a, b, c, d, ..] = *near;
+    !shapes::may_be_known(a, b)
+        && !(c.is_ascii_digit() && d.is_ascii_digit() && a.is_ascii_alphabetic() && b.is_ascii_alphabetic())
+}
+
+/// No number of twelve digits ends there.
+#[inline(always)]
+fn no_number(near: &[u8; 24]) -> bool {
+    let [_, _, _, _, _, digits @ .., _, _, _, _, _, _, _] = *near;
+    let digits: [u8; 12] = digits;
+    !digits.iter().rev().all(|b| b.is_ascii_digit() || matches!(b, b' ' | b'-'))
+}
+
 /// `from` is where the string begins, `at` the place in it.
 #[inline(never)]
 pub(super) fn shows(rules: &Rules, src: &[u8], from: usize, at: usize) -> bool {
@@ -125,9 +166,32 @@ fn authority(text: &[u8], start: usize) -> bool {
     if rest.starts_with(b"hooks.slack.com/") || rest.starts_with(b"discord") {
         return true;
     }
+    // Most have neither a port nor a user: then this first look is all.
+    let near = rest.get(..NEAR).unwrap_or(rest);
+    match near.iter().find(|b| TELLING.get(usize::from(**b)).is_some_and(|telling| *telling)) {
+        None => rest.len() > NEAR,
+        Some(b':') => userinfo(near, rest.len() > NEAR),
+        Some(b) => matches!(b, b'@' | b'\\'),
+    }
+}
+
+/// What ends a URL or shows that there may be a user's name in it.
+static TELLING: [bool; 256] = {
+    let mut table = [false; 256];
+    let telling = b"@\\ \"'<>\t\n\r:";
+    let mut i = 0;
+    while i < telling.len() {
+        table[telling[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
+
+/// The same where there is a colon.
+fn userinfo(near: &[u8], more: bool) -> bool {
     let mut port = false;
     let mut odd = false;
-    for b in rest.iter().take(NEAR) {
+    for b in near {
         match b {
             b'@' | b'\\' => return true,
             b' ' | b'"' | b'\'' | b'<' | b'>' | b'\t' | b'\n' | b'\r' => return odd,
@@ -138,7 +202,7 @@ fn authority(text: &[u8], start: usize) -> bool {
             _ => odd |= port && !b.is_ascii_digit(),
         }
     }
-    odd || rest.len() > NEAR
+    odd || more
 }
 
 /// `user:password@host` without a scheme.

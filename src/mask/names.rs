@@ -123,6 +123,9 @@ pub(super) enum Slot {
 pub(super) struct Answer(u8);
 
 impl Answer {
+    /// Of no name.
+    pub(super) const NOTHING: Self = Answer(0);
+
     /// Is it sensitive as a field's name, or as a parameter's?
     #[inline(always)]
     pub(super) fn hit(self, place: Place) -> Hit {
@@ -413,7 +416,7 @@ impl NameSet {
     }
 
     /// All about the name of a field or parameter, as it is written (without escapes). Cheap for names asked about before.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn answer(&self, name: &[u8]) -> Answer {
         self.answer_of(name, Key::of(name))
     }
@@ -426,11 +429,12 @@ impl NameSet {
     /// The same for a name that lies in a source, which is quicker.
     #[inline(always)]
     pub(super) fn answer_in(&self, source: &[u8], start: usize, end: usize) -> Answer {
-        let key = Key::within(source, start, end);
-        self.answer_of(source.get(start..end).unwrap_or(&[]), key)
+        match self.known.get_short(source, start, end) {
+            Some(answer) => Answer(answer),
+            None => self.answer(source.get(start..end).unwrap_or(&[])),
+        }
     }
 
-    #[inline(always)]
     fn answer_of(&self, name: &[u8], key: Option<Key>) -> Answer {
         match key.and_then(|key| self.known.get(&key)) {
             Some(answer) => Answer(answer),

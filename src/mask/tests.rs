@@ -920,3 +920,10 @@ fn columns_of_tables_are_masked() {
     let text = r#"{"columns":["id","x"],"rows":[[1,"y"]],"coordinates":[[1.5,2],[3,4]]}"#;
     assert_eq!(json_body(text), text);
 }
+
+#[test]
+fn what_follows_a_separator_at_once_is_looked_at() {
+    let json = |text: &str| mask_body(&Rules::default(), Some("application/json"), text.as_bytes()).text;
+    assert_eq!(json("0.5\x1e4111111111111111"), "0.5\x1e\"***MASKED***\"");
+    assert_eq!(json("1\x1ehunter2"), "1\x1e [application/json, 9 bytes, not captured from byte 2: malformed]");
+}
