@@ -349,9 +349,7 @@ impl<'a> Masker<'a> {
         let text = self.src.get(from..to).unwrap_or("");
         plain.clear();
         plain.extend(text.bytes().map(|b| if b == b'+' { b' ' } else { b }));
-        let ascii = text.is_ascii();
-        let mut signs = Signs::new(plain);
-        let mut sign = signs.next();
+        let mut signs = Search::new(plain);
         for piece in Pieces::of(text) {
             // (In front of the part there is a separator, or nothing.)
             let separator = (from + piece.start).checked_sub(1).and_then(|i| self.src.as_bytes().get(i));
@@ -362,19 +360,6 @@ impl<'a> Masker<'a> {
             }
             let name = self.name(from, text, &piece);
             let hit = if goes_on || !piece.is_pair() { Hit::No } else { self.ask(text, &piece, name.as_deref()) };
-            // May there be a secret in the value? (The signs before it lie in the name.)
-            let mut shows = self.rules.looks_everywhere();
-            let mut coded = false;
-            let before = plain.get(..piece.end).unwrap_or(plain);
-            while sign < piece.end {
-                match before.get(sign) {
-                    _ if coded || shows || sign < piece.value() || hit != Hit::No => {}
-                    Some(b'%') => coded = true,
-                    Some(b'<') => shows = true,
-                    _ => shows = hints::shows(self.rules, before, piece.value(), sign),
-                }
-                sign = signs.next();
-            }
             if goes_on {
                 continue;
             }
@@ -387,9 +372,8 @@ impl<'a> Masker<'a> {
                 }
                 continue;
             }
-            let value = before.get(piece.value()..).unwrap_or(&[]);
-            if coded || shows || !(ascii || value.is_ascii()) || !is_quiet(value) {
-                let rules = self.rules;
+            let rules = self.rules;
+            if !signs.is_quiet(rules, piece.value(), piece.end) {
                 rules.within(name.as_deref(), || self.content(start, end));
             }
         }
@@ -456,15 +440,15 @@ impl<'a> Masker<'a> {
     fn content(&mut self, start: usize, end: usize) {
         self.decoded.clear();
         percent::append(self.src.as_bytes().get(start..end).unwrap_or(&[]), true, &mut self.decoded);
-        let quiet = !self.rules.looks_everywhere() && self.decoded.is_ascii() && is_quiet(&self.decoded);
-        if quiet && !shows(self.rules, &self.decoded) {
-            return;
-        }
+        let quiet = Search::new(&self.decoded).is_quiet(self.rules, 0, self.decoded.len());
         let Ok(decoded) = std::str::from_utf8(&self.decoded) else {
             self.replace(start, end, PLACEHOLDER);
             self.rules.tell("", "unreadable", || None);
             return;
         };
+        if quiet {
+            return;
+        }
         if let Some((clean, fields)) = json::clean_string(self.rules, decoded, 0) {
             self.replace(start, end, "");
             percent::encode(&clean, &mut self.out);
@@ -487,17 +471,53 @@ impl<'a> Masker<'a> {
     }
 }
 
-/// Is there any sign of a secret in this text?
-fn shows(rules: &Rules, text: &[u8]) -> bool {
-    let mut signs = Signs::new(text);
-    let places = std::iter::from_fn(|| Some(signs.next()).filter(|at| *at < text.len()));
-    places.into_iter().any(|at| text.get(at) == Some(&b'<') || hints::shows(rules, text, 0, at))
+/// The signs of secrets in a text, of which pieces are asked about in their order.
+pub(super) struct Search<'a> {
+    text: &'a [u8],
+    signs: Signs<'a>,
+    sign: usize,
+    /// Where the last piece ended.
+    from: usize,
 }
 
-/// A value of ASCII without any sign of a secret: does it begin and end as nothing does that is looked into?
-fn is_quiet(value: &[u8]) -> bool {
+impl<'a> Search<'a> {
+    pub(super) fn new(text: &'a [u8]) -> Self {
+        let mut signs = Signs::new(text);
+        let sign = signs.next();
+        Search { text, signs, sign, from: 0 }
+    }
+
+    /// Is there nothing to look for in this piece: would [`json::clean_string`] find nothing to mask? "No" too often, but "yes" never
+    /// too often. In front of the piece stands none of the signs that the words and numbers of secrets have.
+    pub(super) fn is_quiet(&mut self, rules: &Rules, start: usize, end: usize) -> bool {
+        let before = self.text.get(..end).unwrap_or(self.text);
+        let mut quiet =
+            start >= self.from && !rules.looks_everywhere() && has_plain_ends(before.get(start..).unwrap_or(&[]));
+        self.from = end;
+        while self.sign < end {
+            if quiet && self.sign >= start {
+                // (A tag, and dashes in front of a PEM block's.)
+                let sign = matches!(before.get(self.sign), Some(b'<' | b'-'));
+                quiet = !sign && !hints::shows(rules, before, start, self.sign);
+            }
+            self.sign = self.signs.next();
+        }
+        quiet
+    }
+}
+
+/// Does this text begin and end otherwise than JSON and GraphQL do?
+fn has_plain_ends(text: &[u8]) -> bool {
     let plain = |b: Option<&u8>| b.is_none_or(|b| b.is_ascii_graphic() && !matches!(b, b'{' | b'[' | b'"' | b'}'));
-    plain(value.first()) && plain(value.last())
+    let text = text.trim_ascii();
+    if plain(text.first()) && plain(text.last()) {
+        return true;
+    }
+    // In other scripts, where other blanks count as well.
+    let odd = |b: Option<&u8>| b.is_some_and(|b| !b.is_ascii());
+    (odd(text.first()) || odd(text.last()))
+        && std::str::from_utf8(text)
+            .is_ok_and(|text| !text.trim().starts_with(['{', '[', '"']) && !text.trim().ends_with('}'))
 }
 
 #[cfg(test)]

@@ -13,13 +13,15 @@ mod tags;
 mod tests;
 mod texts;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::explain::{self, Why};
+use super::form::Search;
 use super::json::{self, Rewritten};
-use super::names::{Hit, Place, Words};
-use super::{text, Rules, PLACEHOLDER};
-use html::{is_html, one_of, slot_of, SECURITY};
+use super::names::{Place, Words};
+use super::{Rules, PLACEHOLDER};
+use html::{is_security, kinds_of, Asked, Known};
 
 /// An element nested deeper than this is masked as a whole.
 const MAX_DEPTH: usize = 200;
@@ -31,8 +33,6 @@ const MAX_NAME: usize = 64;
 const MAX_TAG: usize = 256;
 /// Content larger than this is not taken for the value of a name that is missing.
 const MAX_NAMED: usize = 1024;
-/// Answers about names that are kept.
-const KNOWN: usize = 256;
 /// How much of a text's end is asked whether it names what follows.
 const MAX_LEAD: usize = 120;
 /// What ends a text whose markup broke off.
@@ -66,7 +66,7 @@ pub(super) fn dialect_of(text: &str) -> Dialect {
         let html = root.get(..4).is_some_and(|r| r.eq_ignore_ascii_case(b"html"));
         return if html { Dialect::Html } else { Dialect::Xml };
     }
-    if is_html(name) {
+    if kinds_of(name) & html::HTML != 0 {
         Dialect::Html
     } else {
         Dialect::Xml
@@ -119,7 +119,8 @@ fn mask_at(rules: &Rules, src: &str, cut: bool, dialect: Dialect, level: u8) -> 
         entities: false,
         key_block: false,
         words: Words::default(),
-        known: HashMap::new(),
+        known: Known::default(),
+        signs: Search::new(src.as_bytes()),
         told: Told::default(),
     };
     let broke_at = masker.run().err().map(|Broken(at)| at);
@@ -167,13 +168,6 @@ enum Slot {
     Key,
 }
 
-/// What is known about a local name.
-#[derive(Clone, Copy)]
-struct Asked {
-    sensitive: bool,
-    slot: Slot,
-}
-
 /// What stood before names what comes next.
 #[derive(Clone, Copy)]
 struct Naming<'a> {
@@ -190,29 +184,32 @@ struct Naming<'a> {
 
 /// The one text that an element holds, if it can be a name.
 #[derive(Default)]
-enum Label {
+enum Label<'a> {
     #[default]
     None,
-    One(String),
+    One(Cow<'a, str>),
     Many,
 }
 
-impl Label {
-    fn add(&mut self, text: &str) {
-        let text = text.trim();
-        if text.is_empty() {
+impl<'a> Label<'a> {
+    fn add(&mut self, text: Cow<'a, str>) {
+        let trimmed = text.trim();
+        if trimmed.is_empty() {
             return;
         }
         *self = match self {
-            Label::None if text.len() <= MAX_NAME => Label::One(text.to_owned()),
+            Label::None if trimmed.len() <= MAX_NAME => Label::One(match text {
+                Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+                Cow::Owned(_) => Cow::Owned(trimmed.to_owned()),
+            }),
             _ => Label::Many,
         };
     }
 
-    fn merge(&mut self, other: Label) {
+    fn merge(&mut self, other: Label<'a>) {
         match other {
             Label::None => {}
-            Label::One(text) => self.add(&text),
+            Label::One(text) => self.add(text),
             Label::Many => *self = Label::Many,
         }
     }
@@ -235,7 +232,7 @@ struct Frame<'a> {
     /// Where its content began in the output, and its attributes in `spans`.
     content: usize,
     attributes: (usize, usize),
-    label: Label,
+    label: Label<'a>,
     /// Its attribute `key`, until it is known whether that is a name.
     key_attribute: Option<(usize, usize)>,
     /// Named by the neighbour of the same name, if they come in pairs.
@@ -297,7 +294,9 @@ struct Masker<'a> {
     /// Inside of a PEM block that goes on over several texts.
     key_block: bool,
     words: Words,
-    known: HashMap<&'a str, Asked>,
+    known: Known<'a>,
+    /// The signs of secrets in the source.
+    signs: Search<'a>,
     told: Told,
 }
 
@@ -397,7 +396,7 @@ impl<'a> Masker<'a> {
         if !self.rules.explains() {
             return None;
         }
-        let listed = || one_of(SECURITY, local).then(|| (local.to_owned(), false));
+        let listed = || is_security(local).then(|| (local.to_owned(), false));
         self.rules.fields.why(local, Place::Field).or_else(listed)
     }
 
@@ -434,23 +433,8 @@ impl<'a> Masker<'a> {
         Rewritten { text, fields: self.fields.saturating_add(patched), broke_at }
     }
 
-    fn ask(&mut self, local: &'a str) -> Asked {
-        if let Some(known) = self.known.get(local) {
-            return *known;
-        }
-        let hit = self.rules.fields.ask(local, Place::Field, &mut self.words);
-        let slot = if hit == Hit::Key { Slot::Key } else { slot_of(local) };
-        let sensitive = hit == Hit::Yes || one_of(SECURITY, local);
-        let asked = Asked { sensitive, slot };
-        if self.known.len() < KNOWN {
-            self.known.insert(local, asked);
-        }
-        asked
-    }
-
-    /// A name can itself be a secret: `<sk_live_…>`.
-    fn is_secret_name(&self, name: &str) -> bool {
-        name.len() >= 13 && text::mask(self.rules, name, Place::Field).is_some()
+    fn ask(&mut self, name: &'a str) -> Asked<'a> {
+        self.known.ask(self.rules, name, &mut self.words)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Elements: what their ends mean for their neighbours.
 
 use super::super::names::{Hit, Place};
-use super::html::{one_of, BLOCKS, HEADINGS};
+use super::html::{kinds_of, HEADING};
 use super::{local_name, Frame, Item, Label, Masker, Naming, Slot, MAX_NAMED};
 
 impl<'a> Masker<'a> {
@@ -14,20 +14,7 @@ impl<'a> Masker<'a> {
     }
 
     /// Elements of HTML whose end tags may be left out end where the next of them begins.
-    pub(super) fn close_implied(&mut self, name: &str) {
-        let name = name.to_ascii_lowercase();
-        let closes: &[&str] = match name.as_str() {
-            "li" => &["p", "li"],
-            "dt" | "dd" => &["p", "dt", "dd"],
-            "td" | "th" => &["p", "td", "th"],
-            "tr" => &["p", "td", "th", "tr"],
-            "tbody" | "thead" | "tfoot" => &["p", "td", "th", "tr", "tbody", "thead", "tfoot"],
-            "option" => &["option"],
-            "optgroup" => &["option", "optgroup"],
-            "body" => &["head"],
-            n if n == "p" || one_of(BLOCKS, n) => &["p"],
-            _ => return,
-        };
+    pub(super) fn close_implied(&mut self, closes: &[&str]) {
         while self.frames.len() > 1
             && self.frames.last().is_some_and(|f| closes.iter().any(|c| f.name.eq_ignore_ascii_case(c)))
         {
@@ -52,8 +39,8 @@ impl<'a> Masker<'a> {
             let marks = |c: char| c.is_whitespace() || matches!(c, ':' | '=' | '*' | '?' | '"' | '\'');
             let bare = text.trim_matches(marks);
             let sign = text.trim_end_matches(['*', ' ', '"', '\'']).ends_with([':', '=']);
-            let heading = self.html && one_of(HEADINGS, frame.name);
-            if self.rules.fields.ask(bare, Place::Field, &mut self.words) == Hit::Yes {
+            if self.rules.fields.answer(bare.as_bytes()).hit(Place::Field) == Hit::Yes {
+                let heading = self.html && kinds_of(frame.name) & HEADING != 0;
                 why = self.why(bare);
                 named = matches!(frame.slot, Slot::Name | Slot::Key);
                 let names = named || (frame.slot != Slot::Value && self.names(&format!("{bare}: ")));

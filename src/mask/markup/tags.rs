@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use super::super::names::{Hit, Place};
 use super::super::{json, PLACEHOLDER};
-use super::entities::{decode, escape};
-use super::html::{is_html, one_of, BLOCKS, HARMLESS, INLINE, RAW_TEXT, VOID};
+use super::entities::{decoded, escape};
+use super::html::{is_secret, Asked, BLOCK, HARMLESS, HTML, INLINE, RAW_TEXT, VOID};
 use super::{
-    is_plain, local_name, secret_name, Attribute, Broken, Frame, Label, Masker, Muted, Naming, Reason, Slot, MAX_DEPTH,
-    MAX_NAME, MAX_TAG,
+    is_plain, secret_name, Attribute, Broken, Frame, Label, Masker, Muted, Naming, Reason, Slot, MAX_DEPTH, MAX_NAME,
+    MAX_TAG,
 };
 
 impl<'a> Masker<'a> {
@@ -117,7 +117,7 @@ impl<'a> Masker<'a> {
                     while self.frames.len() > at + 1 {
                         self.close(true);
                     }
-                } else if name.len() > MAX_NAME || self.is_secret_name(name) {
+                } else if name.len() > MAX_NAME || is_secret(self.rules, name) {
                     self.tell("value", secret_name);
                     self.fields = self.fields.saturating_add(1);
                     return Ok(());
@@ -150,8 +150,9 @@ impl<'a> Masker<'a> {
             return Err(Broken(start));
         }
         self.pos = end;
-        let raw_text = self.html && one_of(RAW_TEXT, name);
-        let void = self.html && one_of(VOID, name);
+        let asked = self.ask(name);
+        let raw_text = self.html && asked.is(RAW_TEXT);
+        let void = self.html && asked.is(VOID);
         let empty = (slash && !raw_text) || void;
         if let Some(muted) = &mut self.muted {
             if !empty {
@@ -168,15 +169,14 @@ impl<'a> Masker<'a> {
             return Ok(());
         }
         if self.html {
-            self.close_implied(name);
+            self.close_implied(asked.closes);
         }
-        if self.is_secret_name(name) {
+        if asked.secret {
             return Err(Broken(start));
         }
-        let local = local_name(name);
-        let asked = self.ask(local);
+        let local = asked.local;
         let attributes = std::mem::take(&mut self.attributes);
-        let named = self.naming_attribute(&attributes, name);
+        let named = self.naming_attribute(&attributes, &asked);
         // Named by what stands before it?
         let naming = self.frames.last().and_then(|f| f.naming);
         let mut by_neighbour = false;
@@ -185,9 +185,9 @@ impl<'a> Masker<'a> {
         if let Some(naming) = naming {
             let same = self.same(naming.local, local);
             let names = matches!(asked.slot, Slot::Name | Slot::Key);
-            let meant = !(names || (naming.foreign && is_html(name)));
+            let meant = !(names || (naming.foreign && asked.is(HTML)));
             if naming.goes_on {
-                let inline = !self.html || one_of(INLINE, name);
+                let inline = !self.html || asked.is(INLINE);
                 by_neighbour = inline || (meant && !naming.inline);
                 goes_on = Some(naming).filter(|_| inline);
             } else if same && !naming.sign {
@@ -276,7 +276,7 @@ impl<'a> Masker<'a> {
             at += 1;
         }
         let name = self.src.get(first..at)?;
-        if name.len() > MAX_TAG || (!self.html && !name.chars().all(is_plain)) {
+        if name.len() > MAX_TAG || (!self.html && !self.ask(name).plain) {
             return None;
         }
         loop {
@@ -302,7 +302,7 @@ impl<'a> Masker<'a> {
             }
             let mut attribute = Attribute { name: (start, at), value: None, quoted: false, apart };
             let key = self.src.get(start..at)?;
-            if key.len() > MAX_TAG || (!self.html && !key.chars().all(is_plain)) {
+            if key.len() > MAX_TAG || (!self.html && !self.ask(key).plain) {
                 return None;
             }
             let after_name = at;
@@ -347,31 +347,30 @@ impl<'a> Masker<'a> {
     }
 
     /// Does an attribute name what this element holds?
-    fn naming_attribute(&mut self, attributes: &[Attribute], element: &str) -> Option<Named> {
+    fn naming_attribute(&mut self, attributes: &[Attribute], element: &Asked<'a>) -> Option<Named> {
         let mut found: Option<Named> = None;
         for (i, attribute) in attributes.iter().enumerate() {
             let Some(value) = attribute.value else { continue };
-            let name = local_name(self.slice(attribute.name));
-            if value.1 - value.0 > MAX_NAME * 4 || !matches!(self.ask(name).slot, Slot::Name | Slot::Key) {
+            let asked = self.ask(self.slice(attribute.name));
+            if value.1 - value.0 > MAX_NAME * 4 || !matches!(asked.slot, Slot::Name | Slot::Key) {
                 continue;
             }
-            let mut decoded = String::new();
-            let unknown = decode(self.slice(value), &mut decoded);
+            let (decoded, unknown) = decoded(self.slice(value));
             // `urn:oid:mail`, `/user/password`, `xs:password`: words of any of these count.
             let hit = unknown
                 || (decoded.len() <= MAX_NAME
-                    && self.rules.fields.ask(decoded.trim(), Place::Field, &mut self.words) == Hit::Yes);
+                    && self.rules.fields.answer(decoded.trim().as_bytes()).hit(Place::Field) == Hit::Yes);
             if !hit {
                 continue;
             }
             // On a page, the id of a block or what a label is for says less.
             let weak = ["id", "type", "for", "label", "path", "kind", "autocomplete"]
                 .iter()
-                .any(|w| name.eq_ignore_ascii_case(w));
-            let content = if self.html && weak && is_html(element) {
-                !one_of(BLOCKS, element) && self.names(&format!("{}: ", decoded.trim()))
+                .any(|w| asked.local.eq_ignore_ascii_case(w));
+            let content = if self.html && weak && element.is(HTML) {
+                !element.is(BLOCK) && self.names(&format!("{}: ", decoded.trim()))
             } else {
-                !(self.html && one_of(BLOCKS, element))
+                !(self.html && element.is(BLOCK))
             };
             let hit = Named { attribute: i, content };
             found = Some(found.map_or(hit, |f| Named { content: f.content || hit.content, ..f }));
@@ -380,12 +379,9 @@ impl<'a> Masker<'a> {
     }
 
     /// An attribute's value without entities.
-    fn decoded(&self, attributes: &[Attribute], place: usize) -> String {
-        let mut text = String::new();
-        if let Some(value) = attributes.get(place).and_then(|attribute| attribute.value) {
-            decode(self.slice(value), &mut text);
-        }
-        text
+    fn decoded(&self, attributes: &[Attribute], place: usize) -> Cow<'a, str> {
+        let value = attributes.get(place).and_then(|attribute| attribute.value);
+        value.map_or(Cow::Borrowed(""), |value| decoded(self.slice(value)).0)
     }
 
     /// Writes a start tag. Says whether it has an attribute for values.
@@ -410,13 +406,13 @@ impl<'a> Masker<'a> {
         self.out.push_str(name);
         for (i, attribute) in attributes.iter().enumerate() {
             let whole = self.slice(attribute.name);
-            let local = local_name(whole);
             let namespace = whole == "xmlns" || whole.starts_with("xmlns:");
-            let asked = self.ask(local);
-            let harmless = one_of(HARMLESS, whole);
+            let asked = self.ask(whole);
+            let local = asked.local;
+            let harmless = asked.is(HARMLESS);
             stray |= !attribute.apart;
             let Some(value) = attribute.value else {
-                let drop = hide != Hide::None && (stray || !harmless) || self.is_secret_name(whole);
+                let drop = hide != Hide::None && (stray || !harmless) || asked.secret;
                 if drop {
                     self.tell_dropped(name, hide, reason);
                     self.fields = self.fields.saturating_add(1);
@@ -428,9 +424,7 @@ impl<'a> Masker<'a> {
             };
             let quotes = usize::from(attribute.quoted);
             let after = value.1 + quotes;
-            if (hide != Hide::None && self.html && (stray || !whole.chars().all(is_plain)))
-                || self.is_secret_name(whole)
-            {
+            if (hide != Hide::None && self.html && (stray || !asked.plain)) || asked.secret {
                 self.tell_dropped(name, hide, reason);
                 self.fields = self.fields.saturating_add(1);
                 copied = after;
@@ -456,18 +450,14 @@ impl<'a> Masker<'a> {
                 }
                 self.placeholder();
             } else {
-                let mut decoded = Cow::Borrowed(raw);
-                let mut unknown = false;
-                if raw.contains('&') {
-                    let mut text = String::new();
-                    unknown = decode(raw, &mut text);
-                    decoded = Cow::Owned(text);
-                }
+                let (decoded, unknown) = decoded(raw);
+                let quiet = matches!(decoded, Cow::Borrowed(_)) && self.signs.is_quiet(rules, value.0, value.1);
                 if self.entities && unknown {
                     rules.tell(&path, "unreadable", || None);
                     self.placeholder();
-                } else if let Some((clean, fields)) =
-                    rules.at(|| path.clone(), || json::clean_string(rules, &decoded, self.level))
+                } else if let Some((clean, fields)) = (!quiet)
+                    .then(|| rules.at(|| path.clone(), || json::clean_string(rules, &decoded, self.level)))
+                    .flatten()
                 {
                     self.fields = self.fields.saturating_add(fields);
                     if attribute.quoted {
@@ -481,7 +471,7 @@ impl<'a> Masker<'a> {
                     self.out.push_str(raw);
                 }
                 if asked.slot == Slot::Value && matches!(frame.slot, Slot::Name | Slot::Key) {
-                    frame.label.add(&decoded);
+                    frame.label.add(decoded);
                 }
             }
             let written = (from, self.out.len());
@@ -531,6 +521,10 @@ enum Hide {
 
 /// Does another tag begin in this one, outside of quoted values?
 fn has_stray_tag(tag: &str) -> bool {
+    // (Hardly any tag has the sign.)
+    if !tag.contains('<') {
+        return false;
+    }
     let mut quote = None;
     let mut last = 0;
     for b in tag.bytes() {

@@ -144,6 +144,12 @@ fn html_is_read_as_browsers_read_it() {
         ("<div><pin>x</div>", "<div><pin>***MASKED***"),
         ("1 < 2 <b>x</B>", "1 < 2 <b>x</B>"),
         ("<div id=email-form><p>x</p></div>", "<div id=email-form><p>x</p></div>"),
+        (
+            "<tr><td>Caf&eacute; 12 &euro;<td>x</tr><p>&copy; 2026</p><p>y</p>",
+            "<tr><td>Caf&eacute; 12 &euro;<td>x</tr><p>&copy; 2026</p><p>y</p>",
+        ),
+        ("<p>&xyz;</p><p>y</p>", "<p>&xyz;</p><p>***MASKED***</p>"),
+        ("<p title=\"Reset password\" id=b>x</p>", "<p title=\"Reset password\" id=b>x</p>"),
         ("<span id=user-email>x</span>", "<span id=user-email>***MASKED***</span>"),
     ] {
         assert_eq!(html(src), out, "{src}");
@@ -194,13 +200,13 @@ fn hostile_depth_is_masked() {
 
 #[test]
 fn entities_are_decoded() {
-    let decoded = |raw: &str| {
-        let mut out = String::new();
-        let unknown = decode(raw, &mut out);
-        (out, unknown)
+    let decoded = |raw| {
+        let (text, unknown) = entities::decoded(raw);
+        (text.into_owned(), unknown)
     };
     assert_eq!(decoded("a&lt;&#65;&#x42;&#67 &amp&colon;&&;"), ("a<ABC &:&&;".to_owned(), false));
     assert_eq!(decoded("&foo; é&é; &x"), ("&foo; é&é; &x".to_owned(), true));
+    assert_eq!(decoded("&euro; &eacute;t&eacute; &copy;&hellip;"), ("€ été ©…".to_owned(), false));
     assert_eq!(decoded("&#0;&#99999999;&#x;"), ("\u{FFFD}\u{FFFD}\u{FFFD}".to_owned(), false));
 }
 

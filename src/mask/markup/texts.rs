@@ -1,8 +1,10 @@
 //! What stands between tags: text, CDATA, comments, instructions, scripts.
 
+use std::borrow::Cow;
+
 use super::super::names::Place;
 use super::super::{json, note, text, PLACEHOLDER};
-use super::entities::{decode, escape};
+use super::entities::{decoded, escape};
 use super::html::one_of;
 use super::{
     begins_tag, has_tag, mask_at, Broken, Dialect, Masker, Naming, Why, BROKEN_TAIL, MAX_LEAD, MAX_LEVEL, MAX_NAME,
@@ -14,14 +16,21 @@ impl<'a> Masker<'a> {
     pub(super) fn texts(&mut self) -> Result<(), Broken> {
         let start = self.pos;
         let written = self.out.len();
-        let mut decoded = String::new();
+        let mut text: Cow<'a, str> = Cow::Borrowed("");
         let mut unknown = false;
+        // Nothing in it needs a closer look: so far no more than one piece without entities.
+        let mut quiet = true;
         while self.pos < self.src.len() {
             let rest = self.rest();
             if !rest.starts_with('<') {
                 let raw = rest.get(..rest.find('<').unwrap_or(rest.len())).unwrap_or("");
+                let (decoded, odd) = decoded(raw);
+                quiet &= self.pos == start
+                    && matches!(decoded, Cow::Borrowed(_))
+                    && (self.muted.is_some() || self.signs.is_quiet(self.rules, start, start + raw.len()));
                 self.pos += raw.len();
-                unknown |= decode(raw, &mut decoded);
+                unknown |= odd;
+                append(&mut text, decoded);
                 self.push(raw);
             } else if rest.starts_with("<!--") {
                 self.comment(start, written)?;
@@ -38,7 +47,8 @@ impl<'a> Masker<'a> {
                         return self.unfinished(start, written);
                     }
                 }
-                decoded.push_str(inner);
+                quiet = false;
+                append(&mut text, Cow::Borrowed(inner));
                 let len = "<![CDATA[".len() + len + "]]>".len();
                 self.push(rest.get(..len).unwrap_or(""));
                 self.pos += len;
@@ -58,7 +68,8 @@ impl<'a> Masker<'a> {
                 break;
             } else if self.html {
                 self.pos += 1;
-                decoded.push('<');
+                quiet = false;
+                append(&mut text, Cow::Borrowed("<"));
                 self.push("<");
             } else {
                 return self.unfinished(start, written);
@@ -67,10 +78,10 @@ impl<'a> Masker<'a> {
         if self.pos > start && self.pos >= self.src.len() && (self.cut || (!self.html && self.frames.len() > 1)) {
             return self.unfinished(start, written);
         }
-        if !self.html && self.frames.len() <= 1 && self.muted.is_none() && !decoded.trim().is_empty() {
+        if !self.html && self.frames.len() <= 1 && self.muted.is_none() && !text.trim().is_empty() {
             return self.unfinished(start, written);
         }
-        self.text_done(&decoded, unknown, written);
+        self.text_done(text, unknown, quiet, written);
         Ok(())
     }
 
@@ -109,8 +120,8 @@ impl<'a> Masker<'a> {
         Ok(())
     }
 
-    /// A text is whole: its raw form stands in the output from `written` on.
-    fn text_done(&mut self, decoded: &str, unknown: bool, written: usize) {
+    /// A text is whole: its raw form stands in the output from `written` on. `quiet`: there is nothing to look for in it.
+    fn text_done(&mut self, decoded: Cow<'a, str>, unknown: bool, quiet: bool, written: usize) {
         let trimmed = decoded.trim();
         if trimmed.is_empty() {
             return;
@@ -118,7 +129,7 @@ impl<'a> Masker<'a> {
         if let Some(muted) = &self.muted {
             if muted.listen {
                 if let Some(frame) = self.frames.last_mut() {
-                    frame.label.add(trimmed);
+                    frame.label.add(decoded);
                 }
             }
             return;
@@ -143,7 +154,7 @@ impl<'a> Masker<'a> {
             }
             next = Some(naming).filter(|n| n.goes_on);
         }
-        if self.key_block || trimmed.contains("-----BEGIN ") {
+        if self.key_block || (!quiet && trimmed.contains("-----BEGIN ")) {
             if self.key_block {
                 hide = true;
                 reason = ("value", Some(("pem block".to_owned(), false)));
@@ -157,9 +168,10 @@ impl<'a> Masker<'a> {
             self.placeholder();
         } else if script {
             self.out.truncate(written);
-            self.script(decoded, "script");
-        } else if let Some((clean, fields)) =
-            self.rules.at(|| self.path(None, None), || json::clean_string(self.rules, decoded, self.level))
+            self.script(&decoded, "script");
+        } else if let Some((clean, fields)) = (!quiet)
+            .then(|| self.rules.at(|| self.path(None, None), || json::clean_string(self.rules, &decoded, self.level)))
+            .flatten()
         {
             self.out.truncate(written);
             escape(&clean, &mut self.out);
@@ -179,16 +191,20 @@ impl<'a> Masker<'a> {
             if !frame.named {
                 frame.why = why;
             }
-            frame.label.add(if unknown { "password" } else { decoded });
+            frame.label.add(if unknown { Cow::Borrowed("password") } else { decoded });
         }
     }
 
     /// Does this text's end name what follows: `Password: <b>…`, `Bearer <b>…`?
     fn leads(&self, text: &str) -> bool {
-        let word = text.rsplit(char::is_whitespace).next().unwrap_or("");
-        let scheme = ["bearer", "basic"].iter().any(|s| word.eq_ignore_ascii_case(s));
-        if !scheme && !text.ends_with([':', '=', '"', '\'', '>']) {
-            return false;
+        let scheme = |text: &str| {
+            let word = text.rsplit(char::is_whitespace).next().unwrap_or("");
+            ["bearer", "basic"].iter().any(|s| word.eq_ignore_ascii_case(s))
+        };
+        match text.as_bytes().last() {
+            Some(b':' | b'=' | b'"' | b'\'' | b'>') => {}
+            Some(b'r' | b'R' | b'c' | b'C') if scheme(text) => {}
+            _ => return false,
         }
         let mut from = text.len().saturating_sub(MAX_LEAD);
         while !text.is_char_boundary(from) {
@@ -269,10 +285,18 @@ impl<'a> Masker<'a> {
             return Ok(());
         }
         let written = self.out.len();
-        let mut decoded = String::new();
-        let unknown = decode(raw, &mut decoded);
+        let (decoded, unknown) = decoded(raw);
         self.out.push_str(raw);
-        self.text_done(&decoded, unknown, written);
+        self.text_done(decoded, unknown, false, written);
         Ok(())
+    }
+}
+
+/// Adds a piece to a text; alone it is no copy.
+fn append<'a>(text: &mut Cow<'a, str>, piece: Cow<'a, str>) {
+    if text.is_empty() {
+        *text = piece;
+    } else {
+        text.to_mut().push_str(&piece);
     }
 }
