@@ -21,6 +21,8 @@ pub(super) const HEADING: u8 = 16;
 pub(super) const HARMLESS: u8 = 32;
 /// Elements of HTML.
 pub(super) const HTML: u8 = 64;
+/// Elements that send a value with a form.
+pub(super) const CONTROL: u8 = 128;
 
 /// What HTML means by this name, in any case.
 pub(super) fn kinds_of(name: &str) -> u8 {
@@ -29,6 +31,9 @@ pub(super) fn kinds_of(name: &str) -> u8 {
     lower.copy_from_slice(name.as_bytes());
     lower.make_ascii_lowercase();
     match &*lower {
+        b"input" => VOID | CONTROL | HTML,
+        b"textarea" => RAW_TEXT | CONTROL | HTML,
+        b"select" => CONTROL | HTML,
         b"form" => BLOCK | HARMLESS | HTML,
         b"head" | b"nav" | b"h1" | b"h2" | b"h3" | b"h4" | b"h5" | b"h6" => BLOCK | HEADING | HTML,
         b"html" | b"body" | b"div" | b"fieldset" | b"section" | b"article" | b"main" | b"header" | b"footer"
@@ -42,18 +47,17 @@ pub(super) fn kinds_of(name: &str) -> u8 {
         b"summary" => HEADING,
         b"button" | b"legend" | b"caption" | b"option" => HEADING | HTML,
         b"p" | b"li" | b"dt" | b"dd" | b"td" | b"th" | b"tr" | b"tbody" | b"thead" | b"tfoot" | b"label"
-        | b"select" | b"optgroup" | b"iframe" | b"svg" | b"video" | b"audio" | b"canvas" | b"figure"
-        | b"figcaption" | b"center" | b"noscript" | b"output" | b"progress" | b"dialog" | b"picture" | b"object"
-        | b"address" => HTML,
+        | b"optgroup" | b"iframe" | b"svg" | b"video" | b"audio" | b"canvas" | b"figure" | b"figcaption"
+        | b"center" | b"noscript" | b"output" | b"progress" | b"dialog" | b"picture" | b"object" | b"address" => HTML,
         b"a" => INLINE | HEADING | HTML,
         b"b" | b"i" | b"u" | b"s" | b"em" | b"strong" | b"span" | b"mark" | b"code" | b"font" | b"small" | b"big"
         | b"sub" | b"sup" | b"kbd" | b"samp" | b"var" | b"tt" | b"q" | b"ins" | b"del" | b"cite" | b"bdi" | b"bdo"
         | b"time" | b"data" | b"abbr" => INLINE | HTML,
         b"title" => RAW_TEXT | HEADING | HTML,
-        b"script" | b"style" | b"textarea" => RAW_TEXT | HTML,
+        b"script" | b"style" => RAW_TEXT | HTML,
         b"hr" => VOID | BLOCK | HTML,
-        b"area" | b"base" | b"col" | b"embed" | b"frame" | b"img" | b"input" | b"link" | b"meta" | b"param"
-        | b"source" | b"track" | b"keygen" => VOID | HTML,
+        b"area" | b"base" | b"col" | b"embed" | b"frame" | b"img" | b"link" | b"meta" | b"param" | b"source"
+        | b"track" | b"keygen" => VOID | HTML,
         b"br" | b"wbr" => VOID | INLINE | HTML,
         _ => 0,
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::super::names::{Hit, Place};
 use super::super::{json, PLACEHOLDER};
 use super::entities::{decoded, escape};
-use super::html::{is_secret, Asked, BLOCK, HARMLESS, HTML, INLINE, RAW_TEXT, VOID};
+use super::html::{is_secret, Asked, BLOCK, CONTROL, HARMLESS, HTML, INLINE, RAW_TEXT, VOID};
 use super::{
     is_plain, secret_name, Attribute, Broken, Frame, Label, Masker, Muted, Naming, Reason, Slot, MAX_DEPTH, MAX_NAME,
     MAX_TAG,
@@ -210,7 +210,11 @@ impl<'a> Masker<'a> {
         let reason = match named.filter(|n| n.content || !mute) {
             _ if !self.rules.explains() || hide == Hide::None => ("name", None),
             _ if asked.sensitive => ("name", self.why(local)),
-            Some(named) => ("pair", self.why(&self.decoded(&attributes, named.attribute))),
+            Some(named) => {
+                let name = self.decoded(&attributes, named.attribute);
+                let sent = || self.rules.fields.why(name.trim(), Place::Param);
+                ("pair", self.why(&name).or_else(sent))
+            }
             None if by_neighbour => ("pair", self.why_before()),
             None => ("nesting", None),
         };
@@ -357,9 +361,12 @@ impl<'a> Masker<'a> {
             }
             let (decoded, unknown) = decoded(self.slice(value));
             // `urn:oid:mail`, `/user/password`, `xs:password`: words of any of these count.
+            let answer = self.rules.fields.answer(decoded.trim().as_bytes());
+            // What a page's form sends under this name is masked in the form as well.
+            let sent = element.is(CONTROL) && asked.local.eq_ignore_ascii_case("name") && self.is_page();
             let hit = unknown
                 || (decoded.len() <= MAX_NAME
-                    && self.rules.fields.answer(decoded.trim().as_bytes()).hit(Place::Field) == Hit::Yes);
+                    && (answer.hit(Place::Field) == Hit::Yes || (sent && answer.hit(Place::Param) != Hit::No)));
             if !hit {
                 continue;
             }
@@ -376,6 +383,11 @@ impl<'a> Masker<'a> {
             found = Some(found.map_or(hit, |f| Named { content: f.content || hit.content, ..f }));
         }
         found
+    }
+
+    /// HTML, or written as XML.
+    fn is_page(&self) -> bool {
+        self.html || self.frames.get(1).is_some_and(|root| root.name.eq_ignore_ascii_case("html"))
     }
 
     /// An attribute's value without entities.

@@ -148,12 +148,23 @@ fn html_is_read_as_browsers_read_it() {
             "<tr><td>Caf&eacute; 12 &euro;<td>x</tr><p>&copy; 2026</p><p>y</p>",
             "<tr><td>Caf&eacute; 12 &euro;<td>x</tr><p>&copy; 2026</p><p>y</p>",
         ),
+        // What a form sends under these names.
+        (
+            "<form><input name=\"code\" value=\"1\"><input value=2 name=key><select name=session><option>3</select></form>",
+            "<form><input name=\"code\" value=\"***MASKED***\"><input value=***MASKED*** name=key><select name=session>***MASKED***</select></form>",
+        ),
+        ("<a name=code>1</a><code>2</code><input name=q value=code>", "<a name=code>1</a><code>2</code><input name=q value=code>"),
         ("<p>&xyz;</p><p>y</p>", "<p>&xyz;</p><p>***MASKED***</p>"),
         ("<p title=\"Reset password\" id=b>x</p>", "<p title=\"Reset password\" id=b>x</p>"),
         ("<span id=user-email>x</span>", "<span id=user-email>***MASKED***</span>"),
     ] {
         assert_eq!(html(src), out, "{src}");
     }
+    assert_eq!(
+        xml("<html><input name='code' value='1'/></html>"),
+        "<html><input name='code' value='***MASKED***'/></html>"
+    );
+    assert_eq!(xml("<w><input name='code' value='1'/></w>"), "<w><input name='code' value='1'/></w>");
     // Elements that close themselves in HTML only.
     for src in ["<param name=token>@</param>", "<meta name='token'><value>@</value></meta>", "<token/>@</token>"] {
         assert!(!html(&src.replace('@', "hunter2")).contains("hunter2"), "{src}");
