@@ -9,7 +9,7 @@ use super::explain::Why;
 use super::json::Rewritten;
 use super::names::{Hit, Place, Words};
 use super::scan::Signs;
-use super::{hints, json, percent, text, Rules, PLACEHOLDER};
+use super::{graphql, hints, json, percent, text, Rules, PLACEHOLDER};
 
 /// A longer name is no form field's.
 const MAX_NAME: usize = 256;
@@ -373,7 +373,10 @@ impl<'a> Masker<'a> {
                 continue;
             }
             let rules = self.rules;
-            if !signs.is_quiet(rules, piece.value(), piece.end) {
+            if name.as_deref() == Some("variables") && self.is_bound(start, end) {
+                self.replace(start, end, PLACEHOLDER);
+                rules.tell("variables", "pair", || None);
+            } else if !signs.is_quiet(rules, piece.value(), piece.end) {
                 rules.within(name.as_deref(), || self.content(start, end));
             }
         }
@@ -426,6 +429,20 @@ impl<'a> Masker<'a> {
             }
             hit => hit,
         }
+    }
+
+    /// Does this hold the variables of a GraphQL document in the field `query`, and one that is secret there?
+    fn is_bound(&self, start: usize, end: usize) -> bool {
+        let field = |start: usize, end: usize| percent::decode(self.src.get(start..end).unwrap_or(""), true);
+        let Some(variables) = field(start, end) else { return true };
+        let documents = Pieces::of(self.src).filter(|piece| self.src.get(piece.start..piece.sign) == Some("query"));
+        let mut bound = documents.filter_map(|piece| {
+            graphql::Bound::of(self.rules, &field(piece.value(), piece.end)?, false).filter(|bound| !bound.is_empty())
+        });
+        // Names and what follows them. (With an escape a name may be written in any way.)
+        let names = || variables.split('"').zip(variables.split('"').skip(1)).skip(1).step_by(2);
+        let is_name = |after: &str| after.trim_start().starts_with(':');
+        bound.any(|bound| variables.contains('\\') || names().any(|(name, after)| is_name(after) && bound.holds(name)))
     }
 
     fn tell(&mut self, name: Option<&str>) {
@@ -588,6 +605,23 @@ mod tests {
         let cut = mask(&Rules::default(), "a=1&b=2&nam", true);
         assert_eq!((cut.text.as_str(), cut.broke_at), ("a=1&b=2&", Some(8)));
         assert_eq!(mask(&Rules::default(), "a=1", true).text, "");
+    }
+
+    #[test]
+    fn variables_that_a_document_makes_secret_are_masked() {
+        let query = "query=mutation($p:String){login(password:$p,n:$n){id}}";
+        for variables in
+            ["{\"p\":\"hunter2\"}", "%7B%22n%22%3A1%2C%22p%22%3A%22hunter2%22%7D", "{\"\\u0070\":\"hunter2\"}"]
+        {
+            assert_eq!(
+                form(&format!("{query}&variables={variables}&a=b")),
+                format!("{query}&variables=***MASKED***&a=b")
+            );
+            assert_eq!(form(&format!("variables={variables}&{query}")), format!("variables=***MASKED***&{query}"));
+        }
+        for text in [format!("{query}&variables={{\"n\":\"p\"}}"), "query=shoes&variables={\"p\":1}".to_owned()] {
+            assert_eq!(form(&text), text);
+        }
     }
 
     /// What is looked at together ends somewhere: nothing depends on where.
