@@ -155,7 +155,7 @@ impl Answer {
     }
 }
 
-fn slot_of(joined: &str) -> Slot {
+pub(super) fn slot_of(joined: &str) -> Slot {
     match joined {
         "name" | "key" | "field" | "header" | "param" | "parameter" | "property" | "attribute" | "attr" | "id"
         | "system" | "label" | "title" | "path" | "loc" | "instancepath" | "datapath" | "pointer" | "k" | "n"

@@ -1,7 +1,46 @@
 //! A planted secret is in no output: markup, GraphQL, tables, event streams, multipart and forms, cut off anywhere and
 //! under any type.
 
+use std::time::{Duration, Instant};
+
 use super::*;
+
+/// Does this take no more than linear time on hostile text? By the processor time of eight times a small one and of one eight times as
+/// long: the same when linear, eight times as much when quadratic. What others do on the machine hardly counts.
+pub(super) fn is_linear(work: impl Fn(&str), text: impl Fn(usize) -> String) -> bool {
+    let (small, large) = (text(4_000), text(32_000));
+    let (mut many, mut one) = (Duration::MAX, Duration::MAX);
+    (0..8).any(|_| {
+        many = many.min(cost(|| (0..8).for_each(|_| work(&small))));
+        one = one.min(cost(|| work(&large)));
+        one < many * 3
+    })
+}
+
+/// The processor time of this thread where the system tells it, else the time.
+fn cost(work: impl FnOnce()) -> Duration {
+    let cpu = || {
+        // (The scheduler counts when it is entered.)
+        std::thread::yield_now();
+        let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        told.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+    };
+    let began = Instant::now();
+    let before = cpu();
+    work();
+    match (before, cpu()) {
+        (Some(before), Some(after)) => after.saturating_sub(before),
+        _ => began.elapsed(),
+    }
+}
+
+#[test]
+fn what_takes_more_than_linear_time_is_told() {
+    let text = |len: usize| "a".repeat(len);
+    let count = |text: &str| text.bytes().filter(|b| std::hint::black_box(*b) == b'b').count();
+    assert!(is_linear(|text| assert_eq!(count(text), 0), text));
+    assert!(!is_linear(|text| (0..text.len()).step_by(100).for_each(|i| assert_eq!(count(&text[i..]), 0)), text));
+}
 
 /// `@` stands for the secret, `§` for an at sign.
 const XML: &str = r#"<?xml version="1.0"?><!DOCTYPE e [ <!ENTITY s "@"> ]>
