@@ -26,13 +26,17 @@ mod own_tests_formats;
 mod paths;
 mod percent;
 mod prefilter;
+mod printed;
 mod scan;
 mod shapes;
+mod sql;
 mod table;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_formats;
+#[cfg(test)]
+mod tests_text;
 mod text;
 mod values;
 
