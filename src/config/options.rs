@@ -246,6 +246,8 @@ fn check(spec: &Spec, field: &str, value: Value) -> Result<Value> {
         },
         (Type::Choice(words), Value::String(text)) if words.contains(&text.as_str()) => Ok(value),
         (Type::Bool, Value::Bool(_)) => Ok(value),
+        // As the setters and the environment have it.
+        (Type::Bool, Value::Number(n)) if n.as_u64().is_some_and(|n| n < 2) => Ok(json!(n.as_u64() == Some(1))),
         (Type::Integer(min, max), Value::Number(n)) if n.as_u64().is_some_and(|n| (min..=max).contains(&n)) => {
             Ok(value)
         }
@@ -279,7 +281,7 @@ fn check(spec: &Spec, field: &str, value: Value) -> Result<Value> {
             Type::Text | Type::Key => "text with at least one character".into(),
             Type::Url => "a URL; use http://host:port or https://host".into(),
             Type::Choice(words) => format!("one of {}", words.join(", ")),
-            Type::Bool => "true or false".into(),
+            Type::Bool => "true or false (or 1 or 0)".into(),
             Type::Integer(min, max) => format!("a whole number from {min} to {max}"),
             Type::Ratio => "a number from 0 to 1".into(),
             Type::Names => "an array of names".into(),

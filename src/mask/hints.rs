@@ -142,11 +142,19 @@ fn sign(rules: &Rules, text: &[u8], at: usize, sign: u8) -> bool {
             return true;
         }
     }
-    let word = text.get(..end).unwrap_or(&[]);
-    let len = word.iter().rev().take(NEAR + 1).take_while(|b| text::is_token(**b)).count();
-    let start = end - len;
+    let mut start = end;
+    let mut kinds = 0;
+    while let Some(kind) =
+        start.checked_sub(1).and_then(|i| text.get(i)).map(|b| text::kind(*b)).filter(|kind| *kind != 0)
+    {
+        kinds |= kind;
+        start -= 1;
+        if end - start > NEAR {
+            return true;
+        }
+    }
     let name = text.get(start..end).unwrap_or(&[]);
-    if len > NEAR || name.iter().any(|b| *b >= 0x80 || *b == b'%') {
+    if kinds & text::ODD != 0 {
         return true;
     }
     if name.ends_with(b"0022") || name.ends_with(b"0027") {
@@ -160,29 +168,33 @@ fn sign(rules: &Rules, text: &[u8], at: usize, sign: u8) -> bool {
     if sign == b'=' && text.get(at - 1..at + 2) == Some(b")=(") {
         return true;
     }
-    if name.is_empty() || name.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-')) {
+    if kinds & text::LETTER == 0 {
         let php = sign == b':' && matches!(text.get(at + 1), Some(b'"' | b'\\'));
         return php && printed::php_name(text, start, end).is_some();
     }
     let before = start.checked_sub(1).and_then(|i| text.get(i)).copied().unwrap_or(0);
-    let secret = |name: &[u8]| {
-        let answer = rules.fields.answer(name);
+    // `=>`, `==`, `:=`, `::`
+    let after =
+        at + 1 + usize::from(matches!((sign, text.get(at + 1)), (b'=', Some(b'>' | b'=')) | (b':', Some(b'=' | b':'))));
+    let secret = |start: usize| {
+        let answer = rules.fields.answer_in(text, start, end);
+        let name = text.get(start..end).unwrap_or(&[]);
         answer.hit(Place::Param) != Hit::No
-            || (answer.slot() != Slot::None && beside(rules, text, start, name, at, answer.slot()))
+            || (answer.slot() != Slot::None && beside(rules, text, start, name, after, answer.slot()))
     };
     // `\n` and the like: the letter is none of the name.
-    secret(name)
-        || (before == b'\\' && secret(name.get(1..).unwrap_or(&[])))
-        || (sql::is_parameters(name) && listed(text, at + 1))
+    secret(start)
+        || (before == b'\\' && secret(start + 1))
+        || (listed(text, after) && sql::is_parameters(name))
         || (before == b' ' && rules.fields.may_end(text.get(end.saturating_sub(NEAR)..end).unwrap_or(&[])))
 }
 
 /// What stands beside a name that has a meaning for its neighbours: `name=password`, and the line above `input_value='x'`.
 #[cold]
-fn beside(rules: &Rules, text: &[u8], start: usize, name: &[u8], at: usize, slot: Slot) -> bool {
+fn beside(rules: &Rules, text: &[u8], start: usize, name: &[u8], after: usize, slot: Slot) -> bool {
     match slot {
         Slot::Value => matches!(name, b"input_value" | b"input") && printed::is_named_above(rules, text, start),
-        _ => printed::names_secret(rules, text, at + 1 + usize::from(text.get(at + 1) == Some(&b'>')), slot).is_some(),
+        _ => printed::names_secret(rules, text, after, slot).is_some(),
     }
 }
 
@@ -194,18 +206,21 @@ fn listed(text: &[u8], after: usize) -> bool {
 
 /// A cell of a table with a sensitive name in it, on either side of the sign.
 fn cell(rules: &Rules, text: &[u8], at: usize) -> bool {
-    let ends = |b: &u8| matches!(b, b'|' | b'\n' | b'\r' | b'\\');
+    let ends = |b: &u8| matches!(b, b'|' | b'\n' | b'\r');
     let after = text.get(at + 1..).unwrap_or(&[]);
     let after =
         after.get(..after.iter().take(NEAR + 1).position(ends).unwrap_or(after.len().min(NEAR + 1))).unwrap_or(&[]);
     let lead = text.get(at.saturating_sub(NEAR + 1)..at).unwrap_or(&[]);
-    let before = lead.iter().rposition(ends).map_or(0, |i| i + 1 + usize::from(lead.get(i) == Some(&b'\\')));
-    let before = lead.get(before..).unwrap_or(&[]);
+    let before = lead.iter().rposition(ends).map_or(lead, |i| lead.get(i + 1..).unwrap_or(&[]));
+    // In JSON a line break is written `\n`.
+    let written = |b: &u8| *b == b'\\';
+    let line = before.iter().rposition(written).map_or(before, |i| before.get(i + 2..).unwrap_or(&[]));
+    let first = after.get(..after.iter().position(written).unwrap_or(after.len())).unwrap_or(&[]);
     let secret = |name: &[u8]| !name.is_empty() && rules.fields.answer(name).hit(Place::Field) == Hit::Yes;
     // `password|s:6:"x"`, which may stand behind others.
     let last = lead.iter().rev().take(NEAR).take_while(|b| text::is_token(**b)).count();
     secret(lead.get(lead.len() - last..).unwrap_or(&[]))
-        || [before, after].into_iter().any(|cell| {
+        || [before, line, after, first].into_iter().any(|cell| {
             cell.len() <= NEAR && std::str::from_utf8(cell).is_ok_and(|cell| secret(printed::bare(cell).as_bytes()))
         })
 }
@@ -248,7 +263,7 @@ fn literal(rules: &Rules, text: &[u8], at: usize) -> bool {
     let lead = text.get(at.saturating_sub(NEAR)..at).unwrap_or(&[]);
     match lead.last() {
         // An apostrophe, but for `N'…'` and a line break written `\n`.
-        Some(b) if b.is_ascii_alphanumeric() || *b >= 0x80 => {
+        Some(b) if text.get(at) == Some(&b'\'') && (b.is_ascii_alphanumeric() || *b >= 0x80) => {
             let before = lead.len().checked_sub(2).and_then(|i| lead.get(i));
             if before.is_some_and(|b| b.is_ascii_alphanumeric()) {
                 return false;

@@ -70,6 +70,7 @@ struct Member {
 impl Scan<'_> {
     /// A name whose value names what its neighbour holds: `{"name": "password", "value": "x"}`. The neighbour is masked.
     pub(super) fn pair(&mut self, start: usize, end: usize, after: usize) -> Option<usize> {
+        let end_of_name = end;
         let slot = self.rules.fields.answer(self.bytes.get(start..end)?).slot();
         let (_, named) = names_secret(self.rules, self.bytes, after, slot)?;
         let before = self.pair_before(start);
@@ -83,7 +84,7 @@ impl Scan<'_> {
         if let Some((start, end)) = behind {
             self.later(start, end);
         }
-        Some(named)
+        Some(end_of_name)
     }
 
     /// The value that stands behind a name: `name=password … value=x`.
@@ -253,7 +254,9 @@ impl Scan<'_> {
     pub(super) fn echoed(&mut self, quote: usize) -> usize {
         const GOT: &[u8] = b"invalid value ";
         let Some(path) = echo(self.rules, self.bytes, quote) else { return quote + 1 };
-        let from = quote.saturating_sub(MAX_TABLE).max(self.copied);
+        // Each byte is looked at once, however many paths there are.
+        let from = quote.saturating_sub(MAX_TABLE).max(self.copied).max(self.echoed_to);
+        self.echoed_to = quote;
         let lead = self.bytes.get(from..quote).unwrap_or(&[]);
         let line = lead.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
         let lead_line = lead.get(line..).unwrap_or(&[]);
@@ -265,11 +268,11 @@ impl Scan<'_> {
             self.replace(from + line + got + GOT.len(), end);
         }
         let line_end = self.line_end(path);
-        let rest = self.slice(path, line_end);
-        if let Some(value) = rest.find("value: ") {
+        let rest = self.bytes.get(path..line_end.min(path + MAX_LINE)).unwrap_or(&[]);
+        if let Some(value) = rest.windows("value: ".len()).position(|word| word == b"value: ") {
             self.later(path + value + "value: ".len(), line_end);
         }
-        path
+        quote + 1
     }
 
     // ---- serialized data
@@ -282,11 +285,11 @@ impl Scan<'_> {
         }
         let at = self.quotes(name.1);
         let value = at + usize::from(self.bytes.get(at) == Some(&b';'));
-        Some(self.php_value(value))
+        Some(self.php_value(value).unwrap_or(end))
     }
 
-    /// Masks one value of PHP's: `s:6:"x";`, `i:5;`, `a:1:{…}`. Where the scan goes on.
-    fn php_value(&mut self, start: usize) -> usize {
+    /// Masks one value of PHP's: `s:6:"x";`, `i:5;`, `a:1:{…}`. Where it ends.
+    fn php_value(&mut self, start: usize) -> Option<usize> {
         let rest = self.bytes.get(start..).unwrap_or(&[]);
         let len = self.src.len();
         let (inside, end) = match rest {
@@ -310,10 +313,10 @@ impl Scan<'_> {
                 let value = rest.iter().take_while(|b| **b != b';').count();
                 (start + 2, start + 2 + value)
             }
-            _ => return start,
+            _ => return None,
         };
         let end = (inside..=end.max(inside)).rev().find(|at| self.src.is_char_boundary(*at)).unwrap_or(inside);
-        self.replace(inside, end).max(start)
+        Some(self.replace(inside, end).max(start))
     }
 
     /// `{:password "x"}` of Clojure: a name behind a colon.
@@ -331,17 +334,23 @@ impl Scan<'_> {
 
     /// A table printed with `|`, at one of them: the columns with sensitive names are masked, and values beside sensitive names.
     pub(super) fn table(&mut self, at: usize) -> usize {
+        self.find_table(at);
         if let Some(b'a' | b's' | b'i' | b'd' | b'b' | b'O') = self.bytes.get(at + 1) {
             // `password|s:6:"x";`: a session of PHP.
             let name = self.bytes.get(at.saturating_sub(MAX_NAME)..at).unwrap_or(&[]);
             let len = name.iter().rev().take_while(|b| is_token(**b)).count();
             let name = name.get(name.len() - len..).unwrap_or(&[]);
             if self.bytes.get(at + 2) == Some(&b':') && self.rules.fields.answer(name).hit(Place::Field) == Hit::Yes {
-                return self.php_value(at + 1).max(at + 1);
+                return self.php_value(at + 1).unwrap_or(at + 1);
             }
         }
+        at + 1
+    }
+
+    /// Looks for the rows of the table that a place is in.
+    pub(super) fn find_table(&mut self, at: usize) {
         if at < self.table_to {
-            return at + 1;
+            return;
         }
         let top = self.table_top(at);
         let rules = self.rules;
@@ -398,7 +407,6 @@ impl Scan<'_> {
             row = self.line(self.next_line(row.1));
         }
         self.table_to = row.0.max(at + 1);
-        at + 1
     }
 
     fn table_row(

@@ -76,19 +76,24 @@ impl Scan<'_> {
             }
         }
         let identified = word.eq_ignore_ascii_case("identified");
+        let letters = |at: usize| {
+            at.checked_sub(2)
+                .and_then(|i| self.bytes.get(i..at))
+                .is_some_and(|two| two.iter().all(|b| b.is_ascii_alphanumeric() || *b >= 0x80))
+        };
         let blank = |at: usize| at.checked_sub(1).and_then(|i| self.bytes.get(i)).is_some_and(u8::is_ascii_whitespace);
         let mut at = end;
         let mut words = 0;
-        let mut last = "";
+        let (mut last, mut last_end) = ("", end);
+        let is_opening = |word: &str| word.is_empty() || ["by", "using"].iter().any(|by| word.eq_ignore_ascii_case(by));
         loop {
             let rest = self.bytes.get(at..)?;
             at += match rest.first()? {
-                b'\'' if at > end => break,
+                // (An apostrophe opens nothing.)
+                b'\'' if at > end && !letters(at) => break,
                 b'$' if at > end && dollars(rest).is_some() => break,
                 // Names have double quotes, but for those of a password in MySQL and Oracle.
-                b'"' if blank(at) && (["by", "using"].iter().any(|by| last.eq_ignore_ascii_case(by)) || words == 0) => {
-                    break
-                }
+                b'"' if blank(at) && is_opening(last) && self.slice(last_end, at).trim().is_empty() => break,
                 b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'`' | b']' | b'<' | b'>' | b'!' | b'=' | b'~' | b'(' => 1,
                 b if b.is_ascii_alphabetic() && rest.get(1) == Some(&b'\'') => 1,
                 b if b.is_ascii_alphabetic() && words < 5 => {
@@ -103,6 +108,7 @@ impl Scan<'_> {
                     }
                     words += 1;
                     last = self.src.get(at..at + len).unwrap_or("");
+                    last_end = at + len;
                     match last.eq_ignore_ascii_case("for") {
                         // `SET PASSWORD FOR 'ann'@'%' = 'x'`
                         true => len + self.user_name(at + len),
@@ -274,6 +280,25 @@ impl Scan<'_> {
         !matches!(item.trim_ascii_start().first(), Some(b'\'' | b'"' | b'$' | b')'))
     }
 
+    /// The rows of a statement whose keyword the scan has passed already, for the sign of a literal in them.
+    pub(super) fn catch_rows(&mut self, sign: usize) {
+        if !matches!(self.bytes.get(sign), Some(b'\'' | b'"' | b'$' | b'(')) {
+            return;
+        }
+        let mut at = self.word_start(sign.saturating_sub(MAX_LEAD), 0).max(self.rows_to);
+        while at < self.masked.min(sign) {
+            let rest = self.bytes.get(at..).unwrap_or(&[]);
+            let end = at + rest.iter().take_while(|b| is_token(**b)).count();
+            let word = self.slice(at, end);
+            if ["values", "value"].iter().any(|known| word.eq_ignore_ascii_case(known)) {
+                let _ = self.inserted(at, end);
+            } else if word.eq_ignore_ascii_case("select") {
+                let _ = self.selected(at, end);
+            }
+            at = end + 1;
+        }
+    }
+
     /// The items of a row, each up to the next.
     fn row(&mut self, columns: &[(bool, String)], items: &[usize], end: usize, cut: bool) {
         let ends = items.iter().skip(1).map(|next| next - 1).chain([end]);
@@ -321,10 +346,15 @@ impl Scan<'_> {
             match b {
                 b'\'' => {
                     at = self.closing(at + 1, b, 0, self.src.len());
-                    literal.last_mut().map(|found| *found = true);
+                    if let Some(found) = literal.last_mut() {
+                        *found = true;
+                    }
                 }
-                b'0'..=b'9' | b'$' => {
-                    literal.last_mut().map(|found| *found = true);
+                b'$' if self.bytes.get(at..).and_then(dollars).is_some() => {
+                    at = self.quoted(at).2.saturating_sub(1);
+                    if let Some(found) = literal.last_mut() {
+                        *found = true;
+                    }
                 }
                 b'(' => depth += 1,
                 b')' if depth == 0 => break,

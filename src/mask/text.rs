@@ -133,10 +133,13 @@ fn next_sign(rules: &Rules, text: &str, signs: &mut Places<'_>, from: usize) -> 
         }
         // A run of digits has one sign, and may hold more than one number.
         let digits = text.as_bytes().get(at..from).unwrap_or(&[]);
-        if !digits.is_empty() && digits.iter().all(|b| is_digit_or_gap(*b)) {
-            return Some(from).filter(|from| *from < text.len());
+        let goes_on = text.as_bytes().get(from).is_some_and(|b| is_digit_or_gap(*b));
+        if goes_on && !digits.is_empty() && digits.iter().all(|b| is_digit_or_gap(*b)) {
+            return Some(from);
         }
-        if at >= from && hints::shows(rules, text.as_bytes(), 0, at) {
+        // A table's names may lie in what was masked, and its rows not.
+        let names = text.as_bytes().get(at) == Some(&b'|');
+        if (at >= from || names) && hints::shows(rules, text.as_bytes(), 0, at) {
             return Some(at);
         }
     }
@@ -164,6 +167,8 @@ pub(super) struct Scan<'a> {
     plain: std::cell::OnceCell<bool>,
     out: String,
     pub(super) copied: usize,
+    /// Where the last piece begins that was replaced; it ends at `copied`.
+    pub(super) masked: usize,
     count: u32,
     words: Words,
     /// What was found to be secret ahead of the scan, in order. What lies between is still looked at.
@@ -171,12 +176,14 @@ pub(super) struct Scan<'a> {
     /// Rows of SQL and of tables up to here were seen to.
     pub(super) rows_to: usize,
     pub(super) table_to: usize,
+    /// Echoed values were looked for up to here.
+    pub(super) echoed_to: usize,
     /// How far sensitive names of SQL were looked for, and where the last one is.
     pub(super) statement: (usize, usize),
     /// The word that a URL was last seen in: its end, and where its last `@` is (0: none).
     word: (usize, usize),
-    /// The end of the line that was last looked at: a long line full of names must not be walked again for each.
-    line_end: usize,
+    /// From where a line was last looked at, and its end: a long line full of names must not be walked again for each.
+    line: (usize, usize),
 }
 
 /// Does a byte belong to a number in groups?
@@ -190,9 +197,36 @@ fn is_word(b: u8) -> bool {
 }
 
 /// Does a byte belong to a token?
+#[inline(always)]
 pub(super) fn is_token(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'%') || b >= 0x80
+    kind(b) != 0
 }
+
+/// What a byte of a token is; 0 for others.
+#[inline(always)]
+pub(super) fn kind(b: u8) -> u8 {
+    KINDS.get(usize::from(b)).copied().unwrap_or(0)
+}
+
+/// A letter or `_`; another script's, or `%`. (All else is digits, dots and dashes.)
+pub(super) const LETTER: u8 = 1;
+pub(super) const ODD: u8 = 2;
+const OTHER: u8 = 4;
+
+static KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut b = 0;
+    while b < 256 {
+        kinds[b] = match b as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => LETTER,
+            b'%' | 0x80.. => ODD,
+            b'0'..=b'9' | b'-' | b'.' => OTHER,
+            _ => 0,
+        };
+        b += 1;
+    }
+    kinds
+};
 
 impl<'a> Scan<'a> {
     fn new(rules: &'a Rules, text: &'a str, place: Place, encoded: u8) -> Self {
@@ -207,14 +241,16 @@ impl<'a> Scan<'a> {
             plain: std::cell::OnceCell::new(),
             out: String::new(),
             copied: 0,
+            masked: 0,
             count: 0,
             words: Words::default(),
             ahead: VecDeque::new(),
             rows_to: 0,
             table_to: 0,
+            echoed_to: 0,
             statement: (0, 0),
             word: (0, 0),
-            line_end: 0,
+            line: (0, 0),
         }
     }
 
@@ -222,8 +258,32 @@ impl<'a> Scan<'a> {
     fn run(&mut self, signs: &mut Places<'_>, first: usize) {
         let mut sign = Some(first);
         let mut at = 0;
+        let mut gaps: Vec<(usize, usize)> = Vec::new();
         while let Some(here) = sign {
-            at = self.before(here, at);
+            if here < at {
+                self.find_table(here);
+                sign = next_sign(self.rules, self.src, signs, at);
+                continue;
+            }
+            // A literal may belong to words that the pass has gone past, since nothing showed there.
+            if let Some(far) = self.reach(here) {
+                let near = self.word_start(here.saturating_sub(far).max(self.copied).min(here), self.copied);
+                for (start, end) in gaps.drain(..) {
+                    let mut back = start.max(near).max(self.copied);
+                    self.word = (0, 0);
+                    while back < end {
+                        back = self.step(back);
+                    }
+                    at = at.max(back);
+                }
+            }
+            let begin = self.before(here, at);
+            if begin > at {
+                gaps.retain(|(_, end)| end + MAX_BEFORE > here);
+                gaps.push((at, begin));
+            }
+            at = begin;
+            self.catch_rows(here);
             // The name of an element, of a pair or of a keyword stands after its sign.
             let name = match self.bytes.get(here) {
                 Some(b'<') => self.bytes.iter().skip(here + 1).take(MAX_ELEMENT).take_while(|b| is_word(**b)).count(),
@@ -240,22 +300,29 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Where to begin for a sign: at the word that it belongs to, or that may make a secret of what follows it. Nothing before
-    /// `from` is looked at again.
-    fn before(&self, sign: usize, from: usize) -> usize {
-        let far = |near: usize| self.word_start(sign.saturating_sub(near).max(from).min(sign), from);
-        match self.bytes.get(sign) {
-            _ if sign <= from => from,
-            Some(b':' | b'=') => self.name_start(sign, from),
-            Some(b'\'' | b'"' | b'$' | b'(') => far(MAX_BEFORE),
-            Some(b'<' | b'@' | b'|') => sign,
-            Some(b'0'..=b'9' | b' ' | b'-') => far(MAX_NUMBER),
-            _ => self.word_start(sign, from),
+    /// How far before this sign the words are looked at, when it is not only the one beside it.
+    fn reach(&self, sign: usize) -> Option<usize> {
+        match self.bytes.get(sign)? {
+            b'\'' | b'"' | b'$' | b'(' => Some(MAX_BEFORE),
+            b'0'..=b'9' | b' ' | b'-' => Some(MAX_NUMBER),
+            _ => None,
         }
     }
 
+    /// Where to begin for a sign: at the word that it belongs to, or that may make a secret of what follows it. The words before
+    /// `from` were looked at.
+    fn before(&self, sign: usize, from: usize) -> usize {
+        match (self.bytes.get(sign), self.reach(sign)) {
+            (_, Some(far)) => self.word_start(sign.saturating_sub(far).max(from).min(sign), from),
+            (Some(b':' | b'='), _) => self.name_start(sign, from),
+            (Some(b'<' | b'@' | b'|'), _) => sign,
+            _ => self.word_start(sign, from),
+        }
+        .max(from)
+    }
+
     /// Where the word begins that goes on or ends at a place.
-    fn word_start(&self, at: usize, from: usize) -> usize {
+    pub(super) fn word_start(&self, at: usize, from: usize) -> usize {
         let lead = self.bytes.get(from..at).unwrap_or(&[]);
         at - lead.iter().rev().take_while(|b| is_token(**b)).count()
     }
@@ -263,7 +330,7 @@ impl<'a> Scan<'a> {
     /// Where the name before a sign begins: see [`Scan::separator`] for what may stand between.
     fn name_start(&self, sign: usize, from: usize) -> usize {
         let mut at = sign;
-        for _ in 0..4 {
+        for _ in 0..8 {
             let lead = self.bytes.get(from..at).unwrap_or(&[]);
             let gap = lead.iter().rev().take(MAX_GAP).take_while(|b| !is_token(**b)).count();
             if gap == MAX_GAP {
@@ -331,9 +398,11 @@ impl<'a> Scan<'a> {
 
     /// Replaces a piece; returns its end, where the scan goes on.
     pub(super) fn replace(&mut self, start: usize, end: usize) -> usize {
+        let start = start.max(self.copied);
         if start < end && self.slice(start, end) != PLACEHOLDER {
             self.out.push_str(self.src.get(self.copied..start).unwrap_or(""));
             self.out.push_str(PLACEHOLDER);
+            self.masked = start;
             self.copied = end;
             self.count += 1;
             if let (Some(log), MAX_ENCODED, false) = (&self.rules.log, self.encoded, self.markup) {
@@ -344,6 +413,11 @@ impl<'a> Scan<'a> {
     }
 
     fn pem(&mut self, start: usize) -> usize {
+        self.pem_from(start, start)
+    }
+
+    /// Masks the block that begins at a place, with what stands before it from `from`.
+    fn pem_from(&mut self, from: usize, start: usize) -> usize {
         let rest = self.at(start);
         let end = match rest.find("-----END ") {
             Some(tail) => {
@@ -353,7 +427,7 @@ impl<'a> Scan<'a> {
             }
             None => self.src.len(),
         };
-        self.replace(start, end)
+        self.replace(from, end)
     }
 
     /// `scheme://user:password@host`: at the `:`.
@@ -436,7 +510,8 @@ impl<'a> Scan<'a> {
             return found.or_else(|| self.keyword(start, end)).unwrap_or(end);
         };
         for name in [start, start + 1] {
-            if name == start || escape {
+            // (`\n` is no name.)
+            if if name == start { !escape || end > start + 1 } else { escape } {
                 if let Some(end) = self.pair(name, end, after) {
                     return end;
                 }
@@ -478,6 +553,7 @@ impl<'a> Scan<'a> {
     /// `<password a="x">y</password>`: attributes and content of a sensitive element are masked. `None` when this is
     /// no such element.
     fn element(&mut self, start: usize, end: usize, opens: bool) -> Option<usize> {
+        let mut open = start - 1;
         if !opens {
             // `<ns:password>`
             let prefix = self.bytes.get(..start - 1)?;
@@ -485,8 +561,12 @@ impl<'a> Scan<'a> {
             if len == 0 || prefix.get(prefix.len().checked_sub(len + 1)?) != Some(&b'<') {
                 return None;
             }
+            open -= len + 1;
         }
         let name = self.src.get(start..end)?;
+        if !self.bytes.get(open + 1).is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | 0x80..)) {
+            return None;
+        }
         if self.rules.fields.ask(name, Place::Field, &mut self.words) != Hit::Yes {
             return None;
         }
@@ -701,12 +781,16 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// The end of the line that `from` is on. The scan only goes forward, so the last answer holds up to that end.
+    /// The end of the line that `from` is on. The scan goes forward, or back by a little, so the last answer mostly holds.
     pub(super) fn line_end(&mut self, from: usize) -> usize {
-        if from >= self.line_end {
-            self.line_end = self.at(from).find(['\n', '\r']).map_or(self.src.len(), |i| from + i);
+        let (seen, end) = self.line;
+        let breaks = |b: &u8| matches!(b, b'\n' | b'\r');
+        if from >= end {
+            self.line = (from, self.at(from).find(['\n', '\r']).map_or(self.src.len(), |i| from + i));
+        } else if let Some(i) = self.bytes.get(from..seen).and_then(|back| back.iter().position(breaks)) {
+            return from + i;
         }
-        self.line_end
+        self.line.1
     }
 
     /// Masks the value of a sensitive name; returns where the scan goes on.
@@ -809,6 +893,10 @@ impl<'a> Scan<'a> {
             }
             end
         };
+        // The block that begins in it goes with it.
+        if self.slice(start, end).ends_with("-----BEGIN") && self.bytes.get(end) == Some(&b' ') {
+            return self.pem_from(start, end - "-----BEGIN".len());
+        }
         self.replace(start, end)
     }
 
