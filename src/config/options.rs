@@ -21,7 +21,7 @@ pub enum Type {
     Url,
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// true or false; 0 or 1 through C.
+    /// true or false, or 1 or 0.
     Bool,
     /// A whole number within these bounds.
     Integer(u64, u64),
@@ -393,6 +393,14 @@ mod tests {
             ("mask_patterns", json!(["a", "("]), "mask_patterns: entry 2 ('('): it is not a pattern: "),
             ("mask_paths", json!("a.b, a[x]"), "mask_paths: entry 2 ('a[x]'): brackets with neither a number, "),
             ("mask_allow_fields", json!(["colour"]), "mask_allow_fields: entry 1 ('colour'): no such name is masked "),
+            (
+                "mask_body_fields",
+                json!(["pin", "-"]),
+                "mask_body_fields: entry 2 ('-'): it has no letter or digit; use a ",
+            ),
+            ("mask_header_names", json!([""]), "mask_header_names: entry 1 (''): it has no letter or digit; use a "),
+            ("mask_emails", json!(2), "mask_emails: 2 is not true or false (or 1 or 0)"),
+            ("mask_emails", json!("yes"), "mask_emails: 'yes' is not true or false (or 1 or 0)"),
         ] {
             let error = options.set(name, value).unwrap_err();
             assert!(error.message.starts_with(message), "{error}");
@@ -411,6 +419,9 @@ mod tests {
         options.set_json(r#"{"api_key":"k","mask_body_fields":["a","b"],"headers":"x=1%202,y=3"}"#).unwrap();
         assert_eq!(options.effective("headers").unwrap(), json!({"x": "1 2", "y": "3"}));
         assert_eq!(options.effective("mask_body_fields").unwrap(), json!(["a", "b"]));
+        options.set_json(r#"{"mask_emails":1,"mask_body":0,"decompress":true}"#).unwrap();
+        assert_eq!(options.effective("mask_emails").unwrap(), json!(true));
+        assert_eq!(options.effective("mask_body").unwrap(), json!(false));
         options.set("mask_body_fields", json!("pin, otp")).unwrap();
         assert_eq!(options.effective("mask_body_fields").unwrap(), json!(["pin", "otp"]));
     }

@@ -61,6 +61,11 @@ pub(super) fn is_secret_path(rules: &Rules, path: &[u8]) -> bool {
     })
 }
 
+/// What names a field wherever it stands, and what is its value, also where only blanks are between members.
+const STRONG: &[&str] =
+    &["name", "key", "field", "header", "param", "parameter", "property", "attribute", "variable", "var", "env"];
+const WEAK_VALUES: &[&[u8]] = &[b"val", b"values", b"content", b"input"];
+
 /// One member of a printed object: its name, and where what follows its sign begins.
 struct Member {
     name: (usize, usize),
@@ -70,11 +75,20 @@ struct Member {
 impl Scan<'_> {
     /// A name whose value names what its neighbour holds: `{"name": "password", "value": "x"}`. The neighbour is masked.
     pub(super) fn pair(&mut self, start: usize, end: usize, after: usize) -> Option<usize> {
-        let end_of_name = end;
-        let slot = self.rules.fields.answer(self.bytes.get(start..end)?).slot();
-        let (_, named) = names_secret(self.rules, self.bytes, after, slot)?;
-        let before = self.pair_before(start);
-        let behind = self.pair_behind((start, end), named);
+        let name = self.bytes.get(start..end)?;
+        let slot = self.rules.fields.answer(name).slot();
+        let (inside, named) = names_secret(self.rules, self.bytes, after, slot)?;
+        let quoted = self.quotes(named) > named && inside > after;
+        let strict = !quoted && self.listing(named).is_none();
+        // `id=token-service type=session value=3` of a log names nothing.
+        if strict
+            && !STRONG.iter().any(|strong| name.eq_ignore_ascii_case(strong.as_bytes()))
+            && !name.to_ascii_lowercase().ends_with(b"name")
+        {
+            return None;
+        }
+        let before = self.pair_before(start, strict);
+        let behind = self.pair_behind((start, end), named, strict);
         if before.is_none() && behind.is_none() {
             return None;
         }
@@ -84,18 +98,25 @@ impl Scan<'_> {
         if let Some((start, end)) = behind {
             self.later(start, end);
         }
-        Some(end_of_name)
+        Some(end)
+    }
+
+    /// Is this the name of what a pair's other half names? Where only blanks part them, it must say so.
+    fn is_value(&self, name: (usize, usize), strict: bool) -> bool {
+        let Some(name) = self.bytes.get(name.0..name.1) else { return false };
+        let lower = || name.to_ascii_lowercase();
+        self.rules.fields.answer(name).slot() == Slot::Value
+            && (!strict || lower().ends_with(b"value") || WEAK_VALUES.contains(&lower().as_slice()))
     }
 
     /// The value that stands behind a name: `name=password … value=x`.
-    fn pair_behind(&self, first: (usize, usize), named: usize) -> Option<(usize, usize)> {
+    fn pair_behind(&self, first: (usize, usize), named: usize, strict: bool) -> Option<(usize, usize)> {
         let limit = (named + WINDOW).min(self.src.len());
         let mut at = self.quotes(named);
-        for _ in 0..MEMBERS {
+        for _ in 0..if strict { 2 } else { MEMBERS } {
             let listed = self.listing(at);
             let Member { name, after } = self.member(at, limit)?;
-            let is_value = self.rules.fields.answer(self.bytes.get(name.0..name.1)?).slot() == Slot::Value;
-            if is_value {
+            if self.is_value(name, strict) {
                 let (start, end, _) = self.span(after, self.src.len(), listed);
                 return Some((start, end));
             }
@@ -109,7 +130,7 @@ impl Scan<'_> {
     }
 
     /// The value that stands before a name: `value=x … name=password`.
-    fn pair_before(&self, name: usize) -> Option<(usize, usize)> {
+    fn pair_before(&self, name: usize, strict: bool) -> Option<(usize, usize)> {
         let from = name.saturating_sub(WINDOW).max(self.copied);
         let mut at = name;
         let mut tries = 0;
@@ -120,7 +141,7 @@ impl Scan<'_> {
             let len = lead.iter().rev().skip(gap).take_while(|b| is_token(**b)).count();
             let (start, end) = (at - gap - len, at - gap);
             at = start;
-            if len == 0 || self.rules.fields.answer(self.bytes.get(start..end)?).slot() != Slot::Value {
+            if len == 0 || !self.is_value((start, end), strict) {
                 continue;
             }
             let Some((_, after)) = self.separator(end).filter(|(_, after)| *after < name) else { continue };
@@ -128,7 +149,7 @@ impl Scan<'_> {
             let listed = self.bytes.get(after..name)?.contains(&b',').then_some(b',');
             let (inside, close, mut next) = self.span(after, name, listed);
             // Members all the way to the name.
-            for _ in 0..MEMBERS {
+            for _ in 0..if strict { 2 } else { MEMBERS } {
                 match self.member(next, name + MAX_NAME) {
                     Some(member) if member.name.0 == name => return Some((inside, close)),
                     Some(member) if member.name.0 < name => next = self.span(member.after, name, listed).2,

@@ -125,7 +125,7 @@ impl Scan<'_> {
         let plain = words == 0 && self.slice(end, at).trim().is_empty();
         let quote = self.bytes.get(at).copied();
         let parts: &[&str] =
-            if quote == Some(b'"') { &["pass", "pwd", "secret"] } else { &["pass", "pwd", "pin", "secret"] };
+            if quote == Some(b'"') { &["passw", "passphrase", "pwd"] } else { &["pass", "pwd", "pin", "secret"] };
         let lower = word.to_ascii_lowercase();
         if plain && !parts.iter().any(|part| lower.contains(part)) {
             return None;

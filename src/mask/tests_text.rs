@@ -66,9 +66,31 @@ fn pairs_that_are_printed_are_masked() {
     }
     assert_eq!(plain("x name=password value=hunter2 y"), "x name=password value=***MASKED*** y");
     assert_eq!(
+        plain("- name: DB_PASSWORD\n  value: hunter2\n- name: A\n  value: b"),
+        "- name: DB_PASSWORD\n  value: ***MASKED***\n- name: A\n  value: b"
+    );
+    assert_eq!(
         plain("x {value: \"hunter2\", name: \"password\"}, {name: \"a\", value: 1}"),
         "x {value: \"***MASKED***\", name: \"password\"}, {name: \"a\", value: 1}"
     );
+}
+
+#[test]
+fn logs_are_no_pairs() {
+    for text in [
+        "2026-05-21T10:00:00Z INFO user id=5 name=token event=login type=session value=3",
+        "level=info msg=\"rotated\" id=token-service value=1",
+        "name: token-service\nversion: 1.0\ndata: x",
+        "event=token.refreshed data=abc id=5",
+        "input=5 output=6 name=key",
+        "name=password_policy value=5",
+        "for key in keys: print(\"key\", key)",
+        "hand over the pass \"home\"",
+        "Usage: cmd [--token <token>] [--password=<password>] <file>",
+        "Vec<Token> and Map<String, Token>, done",
+    ] {
+        stays(text);
+    }
 }
 
 #[test]

@@ -608,10 +608,9 @@ impl<'a> Scan<'a> {
     fn is_placeholder(&self, open: usize, close: usize) -> bool {
         let before = open.checked_sub(1).and_then(|i| self.bytes.get(i));
         let after = self.bytes.get(close + 1);
-        matches!(before, Some(b' ' | b'=' | b':' | b'[' | b'(' | b'|' | b'\'' | b'"' | b'/'))
-            && after.is_none_or(|b| {
-                matches!(b, b' ' | b'\n' | b']' | b')' | b'|' | b'\'' | b'"' | b',' | b';' | b'@' | b'/')
-            })
+        // `Vec<Token>` is a type.
+        before.is_some_and(|b| b.is_ascii_alphanumeric() || b" =:[(|'\"/".contains(b))
+            && after.is_none_or(|b| b" \n\r])|'\",;:@/>({&".contains(b))
             && self.no_elements()
     }
 
@@ -669,6 +668,8 @@ impl<'a> Scan<'a> {
         // `basic information` is prose; a credential has a digit, padding, or a capital inside.
         let credential = bearer
             || (trimmed.len() >= 6
+                // (`token event=login` has a name in it.)
+                && trimmed.trim_end_matches('=').split_once('=').is_none_or(|(name, _)| name.len() >= shapes::MIN_SECRET)
                 && (trimmed.bytes().any(|b| b.is_ascii_digit() || b == b'=')
                     || trimmed.bytes().skip(1).any(|b| b.is_ascii_uppercase())));
         if !credential {
@@ -842,7 +843,10 @@ impl<'a> Scan<'a> {
         let stands_for = matches!(first.trim_end_matches([',', ';', ')']), "?" | "%s")
             || first.strip_prefix('$').is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()) && n.len() < 4);
         let sign = |b: u8| !b.is_ascii_alphanumeric() && b < 0x80 && b != b'|' && b != b'>';
-        if stands_for || (rest.len() <= 2 && rest.bytes().all(sign)) {
+        // `--password=<password>` of a usage.
+        let usage =
+            near_word(rest).is_some_and(|word| self.rules.fields.answer(word.as_bytes()).hit(Place::Field) != Hit::No);
+        if stands_for || usage || (rest.len() <= 2 && rest.bytes().all(sign)) {
             return start;
         }
         let end = if header {
@@ -1089,6 +1093,13 @@ impl<'a> Scan<'a> {
         }
         self.src.len()
     }
+}
+
+/// The word in `<password>`, with nothing right behind it that a value could go on with.
+fn near_word(text: &str) -> Option<&str> {
+    let (word, rest) = text.strip_prefix('<')?.split_once('>').filter(|(word, _)| word.len() <= MAX_PREFIX)?;
+    let ends = rest.bytes().next().is_none_or(|b| matches!(b, b' ' | b']' | b')' | b'|'));
+    (ends && !word.is_empty() && word.bytes().all(is_token)).then_some(word)
 }
 
 /// The length of a bot's token as Telegram has it: `123456789:AA…`
