@@ -165,7 +165,7 @@ fn sign(rules: &Rules, text: &[u8], at: usize, sign: u8) -> bool {
         return true;
     }
     // `Key (email, id)=(…)`
-    if sign == b'=' && text.get(at - 1..at + 2) == Some(b")=(") {
+    if sign == b'=' && text.get(..at).is_some_and(|lead| lead.ends_with(b")")) && text.get(at + 1) == Some(&b'(') {
         return true;
     }
     if kinds & text::LETTER == 0 {

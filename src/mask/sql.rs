@@ -394,7 +394,7 @@ impl Scan<'_> {
     /// `Duplicate entry 'x' for key 'users.email'`
     fn duplicate(&mut self, start: usize, end: usize) -> Option<usize> {
         const KEY: &str = "' for key ";
-        let rest = self.src.get(end..)?.strip_prefix(" '")?;
+        self.src.get(end..)?.strip_prefix(" '")?;
         if !self.slice(start.checked_sub("duplicate ".len())?, start).eq_ignore_ascii_case("duplicate ") {
             return None;
         }
@@ -480,7 +480,7 @@ impl Scan<'_> {
             // By place, not by name: `{"1":"x","2":"y"}`.
             b'{' => {
                 let inside = self.bytes.iter().skip(open + 1);
-                let first = inside.skip_while(|b| matches!(b, b' ' | b'"' | b'\'' | b'\\' | b':' | b'$')).next();
+                let first = inside.take(16).find(|b| !matches!(b, b' ' | b'"' | b'\'' | b'\\' | b':' | b'$'));
                 if !first.is_some_and(u8::is_ascii_digit) {
                     return None;
                 }
