@@ -4,9 +4,9 @@
 //! The places come from scan.rs: signs between a name and its value, runs of token characters, digits or dashes, and letters of
 //! authentication schemes. The string may be as it is written in JSON, with its escapes, but for `\u`.
 
-use super::names::{Hit, Place};
-use super::scan::{DASH_RUN, DIGIT_RUN, TOKEN_RUN};
-use super::{shapes, text, Rules};
+use super::names::{Hit, Place, Slot};
+use super::scan::{Signs, DASH_RUN, DIGIT_RUN, TOKEN_RUN};
+use super::{printed, shapes, sql, text, Rules};
 
 /// A longer name, phrase or number is looked at in full.
 const NEAR: usize = 64;
@@ -54,6 +54,67 @@ fn no_number(near: &[u8; 24]) -> bool {
     !digits.iter().rev().all(|b| b.is_ascii_digit() || matches!(b, b' ' | b'-'))
 }
 
+/// The places in text that are looked at: those of scan.rs, and the signs that text has beside them.
+pub(super) struct Places<'a> {
+    src: &'a [u8],
+    signs: Signs<'a>,
+    sign: usize,
+    /// Where the block of signs of text's own begins, and those of it that were not told yet.
+    block: usize,
+    own: u64,
+}
+
+const BLOCK: usize = 64;
+
+impl<'a> Places<'a> {
+    pub(super) fn new(src: &'a [u8]) -> Self {
+        let mut signs = Signs::new(src);
+        let sign = signs.next();
+        let mut places = Places { src, signs, sign, block: 0, own: 0 };
+        places.own = places.own_signs(0);
+        places
+    }
+
+    /// The next place; the text's length after the last.
+    pub(super) fn next(&mut self) -> usize {
+        let own = self.next_own();
+        if own < self.sign {
+            self.own &= self.own.wrapping_sub(1);
+            return own;
+        }
+        let sign = self.sign;
+        if sign < self.src.len() {
+            self.sign = self.signs.next();
+        }
+        sign
+    }
+
+    #[inline(always)]
+    fn next_own(&mut self) -> usize {
+        // (No further than the other signs.)
+        while self.own == 0 && self.block + BLOCK <= self.sign {
+            self.block += BLOCK;
+            self.own = self.own_signs(self.block);
+        }
+        match self.own {
+            0 => self.src.len(),
+            own => self.block + own.trailing_zeros() as usize,
+        }
+    }
+
+    /// `" $ ( |` in the block that begins here, one bit each.
+    #[inline(always)]
+    fn own_signs(&self, from: usize) -> u64 {
+        let is = |b: u8| u8::from(b == b'"') | u8::from(b == b'$') | u8::from(b == b'(') | u8::from(b == b'|');
+        let rest = self.src.get(from..).unwrap_or(&[]);
+        let block = rest.first_chunk::<BLOCK>();
+        if block.is_some_and(|block| block.iter().fold(0, |any, b| any | is(*b)) == 0) {
+            return 0;
+        }
+        rest.iter().take(BLOCK).enumerate().fold(0, |bits, (i, b)| bits | u64::from(is(*b)) << i)
+    }
+}
+
 /// `from` is where the string begins, `at` the place in it.
 #[inline(never)]
 pub(super) fn shows(rules: &Rules, src: &[u8], from: usize, at: usize) -> bool {
@@ -67,6 +128,10 @@ pub(super) fn shows(rules: &Rules, src: &[u8], from: usize, at: usize) -> bool {
             matches!(text.get(at + 1), Some(b) if b.is_ascii_alphabetic() || matches!(b, b'/' | b'!' | b'?' | b'_' | b'\\' | 0x80..))
         }
         b'\'' => literal(rules, text, at),
+        b'|' => cell(rules, text, at),
+        b'(' => bracket(text, at),
+        b'"' => quoted(rules, text, at),
+        b'$' => sql::dollars(text.get(at..).unwrap_or(&[])).is_some() && literal(rules, text, at),
         b'@' => rules.masks_emails() || user(text, at),
         b'%' => text.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)),
         _ => {
@@ -93,7 +158,14 @@ fn sign(rules: &Rules, text: &[u8], at: usize, sign: u8) -> bool {
         if next == b'A' && text.get(at + 2) == Some(&b'A') {
             return true;
         }
-        if next == b':' || text::is_time(text.get(..at).unwrap_or(&[]), next) {
+        // What LDIF has in base64.
+        let doubled = next == b':' && matches!(text.get(at + 2), Some(b' ' | b'\t'));
+        // `{:password "x"}`
+        let word = text.get(at + 1..).unwrap_or(&[]).iter().take(NEAR).take_while(|b| text::is_token(**b)).count();
+        if next.is_ascii_alphabetic() && printed::keyword(text, at + 1, at + 1 + word).is_some() {
+            return true;
+        }
+        if (next == b':' && !doubled) || text::is_time(text.get(..at).unwrap_or(&[]), next) {
             return false;
         }
     }
@@ -111,11 +183,19 @@ fn sign(rules: &Rules, text: &[u8], at: usize, sign: u8) -> bool {
             return true;
         }
     }
-    let word = text.get(..end).unwrap_or(&[]);
-    let len = word.iter().rev().take(NEAR + 1).take_while(|b| text::is_token(**b)).count();
-    let start = end - len;
+    let mut start = end;
+    let mut kinds = 0;
+    while let Some(kind) =
+        start.checked_sub(1).and_then(|i| text.get(i)).map(|b| text::kind(*b)).filter(|kind| *kind != 0)
+    {
+        kinds |= kind;
+        start -= 1;
+        if end - start > NEAR {
+            return true;
+        }
+    }
     let name = text.get(start..end).unwrap_or(&[]);
-    if len > NEAR || name.iter().any(|b| *b >= 0x80 || *b == b'%') {
+    if kinds & text::ODD != 0 {
         return true;
     }
     if name.ends_with(b"0022") || name.ends_with(b"0027") {
@@ -125,15 +205,98 @@ fn sign(rules: &Rules, text: &[u8], at: usize, sign: u8) -> bool {
     if start.checked_sub(1).and_then(|i| text.get(i)) == Some(&b'[') {
         return true;
     }
-    if name.is_empty() || name.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-')) {
-        return false;
+    // `Key (email, id)=(…)`
+    if sign == b'=' && text.get(..at).is_some_and(|lead| lead.ends_with(b")")) && text.get(at + 1) == Some(&b'(') {
+        return true;
     }
-    let secret = |name: &[u8]| rules.fields.answer(name).hit(Place::Param) != Hit::No;
+    if kinds & text::LETTER == 0 {
+        let php = sign == b':' && matches!(text.get(at + 1), Some(b'"' | b'\\'));
+        return php && printed::php_name(text, start, end).is_some();
+    }
     let before = start.checked_sub(1).and_then(|i| text.get(i)).copied().unwrap_or(0);
+    // `=>`, `==`, `:=`, `::`
+    let after =
+        at + 1 + usize::from(matches!((sign, text.get(at + 1)), (b'=', Some(b'>' | b'=')) | (b':', Some(b'=' | b':'))));
+    let secret = |start: usize| {
+        let answer = rules.fields.answer_in(text, start, end);
+        let name = text.get(start..end).unwrap_or(&[]);
+        answer.hit(Place::Param) != Hit::No
+            || (answer.slot() != Slot::None && beside(rules, text, start, name, after, answer.slot()))
+    };
     // `\n` and the like: the letter is none of the name.
-    secret(name)
-        || (before == b'\\' && secret(name.get(1..).unwrap_or(&[])))
+    secret(start)
+        || (before == b'\\' && secret(start + 1))
+        || (listed(text, after) && sql::is_parameters(name))
         || (before == b' ' && rules.fields.may_end(text.get(end.saturating_sub(NEAR)..end).unwrap_or(&[])))
+}
+
+/// What stands beside a name that has a meaning for its neighbours: `name=password`, and the line above `input_value='x'`.
+#[cold]
+fn beside(rules: &Rules, text: &[u8], start: usize, name: &[u8], after: usize, slot: Slot) -> bool {
+    match slot {
+        Slot::Value => matches!(name, b"input_value" | b"input") && printed::is_named_above(rules, text, start),
+        _ => printed::names_secret(rules, text, after, slot).is_some(),
+    }
+}
+
+/// A list of values behind a sign.
+fn listed(text: &[u8], after: usize) -> bool {
+    let rest = text.get(after..).unwrap_or(&[]);
+    rest.iter().take(5).find(|b| **b != b' ').is_some_and(|b| matches!(b, b'[' | b'(' | b'{' | b'a'))
+}
+
+/// A cell of a table with a sensitive name in it, on either side of the sign.
+fn cell(rules: &Rules, text: &[u8], at: usize) -> bool {
+    let ends = |b: &u8| matches!(b, b'|' | b'\n' | b'\r');
+    let after = text.get(at + 1..).unwrap_or(&[]);
+    let after =
+        after.get(..after.iter().take(NEAR + 1).position(ends).unwrap_or(after.len().min(NEAR + 1))).unwrap_or(&[]);
+    let lead = text.get(at.saturating_sub(NEAR + 1)..at).unwrap_or(&[]);
+    let before = lead.iter().rposition(ends).map_or(lead, |i| lead.get(i + 1..).unwrap_or(&[]));
+    // In JSON a line break is written `\n`.
+    let written = |b: &u8| *b == b'\\';
+    let line = before.iter().rposition(written).map_or(before, |i| before.get(i + 2..).unwrap_or(&[]));
+    let first = after.get(..after.iter().position(written).unwrap_or(after.len())).unwrap_or(&[]);
+    let secret = |name: &[u8]| !name.is_empty() && rules.fields.answer(name).hit(Place::Field) == Hit::Yes;
+    // `password|s:6:"x"`, which may stand behind others.
+    let last = lead.iter().rev().take(NEAR).take_while(|b| text::is_token(**b)).count();
+    secret(lead.get(lead.len() - last..).unwrap_or(&[]))
+        || [before, line, after, first].into_iter().any(|cell| {
+            cell.len() <= NEAR && std::str::from_utf8(cell).is_ok_and(|cell| secret(printed::bare(cell).as_bytes()))
+        })
+}
+
+/// What databases put in brackets: `VALUES (1, 2)`, `Failing row contains (1, x)`.
+fn bracket(text: &[u8], at: usize) -> bool {
+    let lead = text.get(at.saturating_sub(16)..at).unwrap_or(&[]).trim_ascii_end();
+    let word = lead.rsplit(|b| !text::is_token(*b)).next().unwrap_or(&[]);
+    sql::BRACKETS.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// A quote that text has around a name or a literal: `["password", "x"]`, `IDENTIFIED BY "x"`, `at "input.password"`.
+fn quoted(rules: &Rules, text: &[u8], at: usize) -> bool {
+    let lead = text.get(at.saturating_sub(NEAR)..at).unwrap_or(&[]);
+    let slashes = lead.iter().rev().take_while(|b| **b == b'\\').count();
+    let lead = lead.get(..lead.len() - slashes).unwrap_or(&[]);
+    match lead.last() {
+        Some(b'[' | b'(') => {
+            let rest = text.get(at + 1..).unwrap_or(&[]);
+            let len = rest.iter().take(NEAR + 1).take_while(|b| text::is_token(**b)).count();
+            let name = rest.get(..len).unwrap_or(&[]);
+            let tail = rest.get(len..).unwrap_or(&[]);
+            let tail = tail.get(tail.iter().take_while(|b| **b == b'\\').count()..).unwrap_or(&[]);
+            tail.starts_with(b"\",") && (len > NEAR || rules.fields.answer(name).hit(Place::Field) != Hit::No)
+        }
+        Some(b) if b.is_ascii_whitespace() => {
+            if printed::echo(rules, text, at).is_some() {
+                return true;
+            }
+            let word = lead.trim_ascii_end().rsplit(|b| !text::is_token(*b)).next().unwrap_or(&[]);
+            let by = word.eq_ignore_ascii_case(b"by") || word.eq_ignore_ascii_case(b"using");
+            by || rules.fields.answer(word).hit(Place::Field) != Hit::No
+        }
+        _ => false,
+    }
 }
 
 /// A literal as in SQL, with a sensitive name before it.
@@ -141,7 +304,7 @@ fn literal(rules: &Rules, text: &[u8], at: usize) -> bool {
     let lead = text.get(at.saturating_sub(NEAR)..at).unwrap_or(&[]);
     match lead.last() {
         // An apostrophe, but for `N'…'` and a line break written `\n`.
-        Some(b) if b.is_ascii_alphanumeric() || *b >= 0x80 => {
+        Some(b) if text.get(at) == Some(&b'\'') && (b.is_ascii_alphanumeric() || *b >= 0x80) => {
             let before = lead.len().checked_sub(2).and_then(|i| lead.get(i));
             if before.is_some_and(|b| b.is_ascii_alphanumeric()) {
                 return false;
@@ -154,7 +317,7 @@ fn literal(rules: &Rules, text: &[u8], at: usize) -> bool {
     let cut = lead.len() == NEAR && lead.first().is_some_and(|b| text::is_token(*b));
     cut || names.into_iter().any(|name| {
         name.iter().any(|b| *b == b'%' || *b >= 0x80)
-            || [b"values".as_slice(), b"value", b"identified"].iter().any(|word| name.eq_ignore_ascii_case(word))
+            || sql::LITERALS.iter().any(|word| name.eq_ignore_ascii_case(word.as_bytes()))
             || rules.fields.answer(name).hit(Place::Param) != Hit::No
             || rules.fields.answer(name.get(1..).unwrap_or(&[])).hit(Place::Param) != Hit::No
     })
@@ -258,6 +421,7 @@ fn number(text: &[u8], at: usize) -> bool {
 
 /// A PEM block: its fourth dash is at `at`.
 fn dashes(text: &[u8], at: usize) -> bool {
-    let start = (at + 1).checked_sub(DASH_RUN);
-    start.and_then(|start| text.get(start..)).is_some_and(|rest| rest.starts_with(b"-----BEGIN "))
+    let rest = (at + 1).checked_sub(DASH_RUN).and_then(|start| text.get(start..)).unwrap_or(&[]);
+    let dashes = rest.iter().take_while(|b| **b == b'-').count();
+    dashes > DASH_RUN && rest.get(dashes..).is_some_and(|rest| rest.starts_with(b"BEGIN "))
 }

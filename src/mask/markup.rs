@@ -52,7 +52,8 @@ pub(super) fn mask(rules: &Rules, src: &str, cut: bool, dialect: Dialect) -> Rew
 
 /// Does text begin with a tag?
 pub(super) fn looks_like(text: &str) -> bool {
-    begins_tag(text.trim_start().as_bytes())
+    let text = text.trim_start();
+    begins_tag(text.as_bytes()) && !is_link(text.as_bytes()) && has_tag(text)
 }
 
 /// What text of no declared type is read as: HTML only if it begins as only HTML does.
@@ -73,12 +74,29 @@ pub(super) fn dialect_of(text: &str) -> Dialect {
     }
 }
 
-/// Does text hold anything that might be a tag?
+/// Does text hold anything that might be a tag, and not only what usages and types have: `--user <user>`, `Vec<String>`? Then it has
+/// an end tag, an empty element, a comment or the like, an attribute, or an element of HTML.
 pub(super) fn has_tag(text: &str) -> bool {
     text.match_indices('<').any(|(i, _)| {
         let rest = text.as_bytes().get(i..).unwrap_or(&[]);
-        begins_tag(rest) && !is_link(rest)
+        begins_tag(rest) && !is_link(rest) && is_meant(text, i)
     })
+}
+
+/// Is this `<` one of a tag? See [`has_tag`].
+fn is_meant(text: &str, at: usize) -> bool {
+    let bytes = text.as_bytes().get(at + 1..).unwrap_or(&[]);
+    if matches!(bytes.first(), Some(b'/' | b'!' | b'?')) {
+        return true;
+    }
+    let ends = |b: &u8| b.is_ascii_whitespace() || matches!(b, b'>' | b'/' | b'<' | b'=');
+    let len = bytes.iter().take(MAX_NAME).position(ends).unwrap_or(bytes.len().min(MAX_NAME));
+    let name = text.get(at + 1..at + 1 + len).unwrap_or("");
+    // (An attribute has its sign near.)
+    let tag = bytes.get(len..).unwrap_or(&[]).iter().take(MAX_NAME).take_while(|b| !matches!(b, b'<' | b'>'));
+    let mut last = 0;
+    let attribute = tag.copied().any(|b| std::mem::replace(&mut last, b) != 0 && b == b'=');
+    attribute || bytes.get(len..).is_some_and(|rest| rest.starts_with(b"/>")) || kinds_of(name) & html::HTML != 0
 }
 
 /// Masks a decoded text that has tags in it; `None` when there is nothing to mask. `level` counts how many texts it lies in.

@@ -26,13 +26,17 @@ mod own_tests_formats;
 mod paths;
 mod percent;
 mod prefilter;
+mod printed;
 mod scan;
 mod shapes;
+mod sql;
 mod table;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_formats;
+#[cfg(test)]
+mod tests_text;
 mod text;
 mod values;
 
@@ -121,10 +125,20 @@ struct Own {
 pub fn check_list(option: &str, entries: &[String]) -> Result<(), String> {
     match option {
         "mask_allow_fields" => check_allowed(entries),
+        "mask_body_fields" | "mask_header_names" | "headers_to_include" | "headers_to_exclude" => check_names(entries),
         "mask_paths" | "mask_allow_paths" => parse_all(entries, "paths", paths::MOST, Path::parse).map(drop),
         "mask_patterns" => parse_all(entries, "patterns", values::MOST, values::Pattern::compile).map(drop),
         _ => Ok(()),
     }
+}
+
+/// Names that are names: one without a letter or digit would match nothing, or what nobody meant.
+fn check_names(entries: &[String]) -> Result<(), String> {
+    let check = |entry: &str| match names::is_empty(entry) {
+        true => Err("it has no letter or digit; use a name, e.g. pin or X-Pin, or leave it out".to_owned()),
+        false => Ok(()),
+    };
+    parse_all(entries, "names", usize::MAX, check).map(drop)
 }
 
 fn check_allowed(entries: &[String]) -> Result<(), String> {
@@ -164,6 +178,8 @@ impl Rules {
     /// A list that [`check_list`] does not take: its option and why.
     pub fn new(config: &RulesConfig) -> Result<Self, String> {
         let named = |option: &'static str| move |what: String| format!("{option}: {what}");
+        check_names(&config.body_fields).map_err(named("mask_body_fields"))?;
+        check_names(&config.header_names).map_err(named("mask_header_names"))?;
         check_allowed(&config.allow_fields).map_err(named("mask_allow_fields"))?;
         let own = Own {
             paths: Paths {
@@ -650,9 +666,6 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
 
 /// Text that is declared as such, or not declared at all.
 fn free_text(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
-    if is_binary(text) {
-        return body.described("binary");
-    }
     if json::looks_like(text) {
         return json_body(rules, body, text);
     }
@@ -728,11 +741,14 @@ fn text_of<'a>(body: &Body<'a>) -> Result<Cow<'a, str>, &'static str> {
 
 /// Control characters that no text has.
 fn is_binary(text: &str) -> bool {
-    text.bytes().any(is_control)
+    // (Many at a time: this is asked of all text.)
+    text.as_bytes().chunks(256).any(|chunk| chunk.iter().fold(0, |any, b| any | u8::from(is_control(*b))) != 0)
 }
 
 fn is_control(byte: u8) -> bool {
-    byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B | 0x1E) || byte == 0x7F
+    let allowed =
+        (byte == b'\t') | (byte == b'\n') | (byte == b'\r') | (byte == 0x0C) | (byte == 0x1B) | (byte == 0x1E);
+    ((byte < 0x20) & !allowed) | (byte == 0x7F)
 }
 
 /// `Text/HTML; charset=x` → `text/html`.

@@ -311,8 +311,8 @@ pub(super) struct NameSet {
     longest: usize,
     /// For three letters or digits, whether an entry or a part begins with them: see [`three`].
     threes: Box<[u8]>,
-    /// The last two letters or digits that entries have: see [`last_two`].
-    ends: Box<[bool; 36 * 36]>,
+    /// One bit for the last three letters or digits that entries have: see [`last_three`].
+    ends: Box<[u64]>,
     /// Whether [`parts`] and [`SUFFIXES`] apply.
     parts: bool,
 }
@@ -354,7 +354,7 @@ impl NameSet {
             lengths: Box::new([0; 256]),
             longest: 0,
             threes: vec![0; 1 << 15].into_boxed_slice(),
-            ends: Box::new([false; 36 * 36]),
+            ends: vec![0; ENDS.div_ceil(64)].into_boxed_slice(),
             parts,
         };
         if parts {
@@ -376,10 +376,16 @@ impl NameSet {
         }
         self.longest = self.longest.max(joined.len());
         for ending in [joined.clone(), format!("{joined}s")] {
-            match last_two(ending.as_bytes()).and_then(|two| self.ends.get_mut(two)) {
-                Some(end) => *end = true,
-                // Of one letter, or of other scripts: nothing can be told from the end.
-                None => self.ends.fill(true),
+            // A short entry may have any letter before it.
+            let before: &[u8] = if ending.len() == 2 { LETTERS } else { b" " };
+            for letter in before {
+                match last_three(&[&[*letter], ending.as_bytes()].concat())
+                    .and_then(|three| Some((self.ends.get_mut(three / 64)?, three % 64)))
+                {
+                    Some((bits, bit)) => *bits |= 1 << bit,
+                    // Of one letter, or of other scripts: nothing can be told from the end.
+                    None => self.ends.fill(u64::MAX),
+                }
             }
         }
         if joined.is_ascii() {
@@ -504,7 +510,8 @@ impl NameSet {
 
     /// Could a phrase end with an entry?
     pub(super) fn may_end(&self, phrase: &[u8]) -> bool {
-        last_two(phrase).is_none_or(|two| self.ends.get(two).copied().unwrap_or(true))
+        last_three(phrase)
+            .is_none_or(|three| self.ends.get(three / 64).is_none_or(|bits| bits >> (three % 64) & 1 == 1))
     }
 
     /// Is this name sensitive? Leaves the name's words in `words`.
@@ -672,8 +679,13 @@ fn three(a: u8, b: u8, c: u8) -> usize {
     usize::from(five(a)) << 10 | usize::from(five(b)) << 5 | usize::from(five(c))
 }
 
-/// A number for the last two letters or digits, without digits at the end. `None` when there are none, or other letters.
-fn last_two(name: &[u8]) -> Option<usize> {
+/// All that a name may have before its last two letters.
+const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+/// So many ends of three letters there are.
+const ENDS: usize = 36 * 36 * 36;
+
+/// A number for the last three letters or digits, without digits at the end. `None` when there are none, or other letters.
+fn last_three(name: &[u8]) -> Option<usize> {
     let number = |b: u8| match b {
         b'a'..=b'z' => Some(usize::from(b - b'a')),
         b'A'..=b'Z' => Some(usize::from(b - b'A')),
@@ -682,8 +694,10 @@ fn last_two(name: &[u8]) -> Option<usize> {
     };
     let mut letters = name.iter().rev().skip_while(|b| b.is_ascii() && !b.is_ascii_alphabetic());
     let last = number(*letters.next()?)?;
-    let before = number(*letters.find(|b| b.is_ascii_alphanumeric() || !b.is_ascii())?)?;
-    Some(before * 36 + last)
+    let mut letters = letters.filter(|b| b.is_ascii_alphanumeric() || !b.is_ascii());
+    let before = number(*letters.next()?)?;
+    let first = number(*letters.next()?)?;
+    Some((first * 36 + before) * 36 + last)
 }
 
 fn has_part(word: &str) -> bool {
