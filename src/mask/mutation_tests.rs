@@ -1,0 +1,584 @@
+//! What mutation testing of this module found no test for (CONTRIBUTING.md): what comes out, to the byte.
+
+use super::own_tests::{list, rules};
+use super::*;
+
+#[track_caller]
+fn body(rules: &Rules, kind: Option<&str>, text: &str, expected: &str, fields: u32) {
+    let masked = mask_body(rules, kind, text.as_bytes());
+    assert_eq!((masked.text.as_str(), masked.fields_masked), (expected, fields), "{text}");
+}
+
+/// The beginning of a body of nine bytes more.
+#[track_caller]
+fn beginning(rules: &Rules, kind: Option<&str>, text: &str, expected: &str, fields: u32) {
+    let masked = mask_content(rules, None, &Body::beginning(kind, text.as_bytes(), text.len() as u64 + 9));
+    assert_eq!((masked.text.as_str(), masked.fields_masked), (expected, fields), "{text}");
+}
+
+#[track_caller]
+fn text(rules: &Rules, text: &str, expected: &str) {
+    assert_eq!(mask_text(rules, text), expected);
+}
+
+#[track_caller]
+fn header(rules: &Rules, name: &str, value: &str, expected: &str) {
+    assert_eq!(mask_header_value(rules, name, value), expected, "{name}");
+}
+
+/// The explanation without the content type.
+#[track_caller]
+fn explained(rules: &Rules, kind: Option<&str>, text: &str, expected: &str) {
+    let told = explain_content(rules, None, &Body::new(kind, text.as_bytes()));
+    let (_, rest) = told.split_once(',').unwrap_or_default();
+    assert_eq!(format!("{{{rest}"), expected, "{text}");
+}
+
+#[test]
+fn a_name_is_read_whatever_letters_it_is_written_in() {
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"apıkey":"x","paſſword":"y"}"#,
+        r#"{"apıkey":"***MASKED***","paſſword":"***MASKED***"}"#,
+        2,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"xyPin":1,"XPin":2,"HTTPCookie":3,"cardPin":4}"#,
+        r#"{"xyPin":"***MASKED***","XPin":"***MASKED***","HTTPCookie":"***MASKED***","cardPin":"***MASKED***"}"#,
+        4,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"mypassword_old":1,"Zq9XsecretW7":2}"#,
+        r#"{"mypassword_old":"***MASKED***","Zq9XsecretW7":"***MASKED***"}"#,
+        2,
+    );
+    body(&Rules::default(), Some("text/html"), "%70in=1 ", "%70in=***MASKED*** ", 1);
+    text(&Rules::default(), "x userpassword: abc", "x userpassword: ***MASKED***");
+    text(&Rules::default(), "the userpassword is: abc", "the userpassword is: abc");
+    text(&Rules::default(), "Бtoken:  aB", "Бtoken:  ***MASKED***");
+}
+
+#[test]
+fn a_plural_is_its_word_but_for_the_common_ones() {
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"tins":"x","emails":"y"}"#,
+        r#"{"tins":"***MASKED***","emails":"***MASKED***"}"#,
+        2,
+    );
+    body(&Rules::default(), Some("application/json"), r#"{"keys":"x","codes":"y"}"#, r#"{"keys":"x","codes":"y"}"#, 0);
+    body(
+        &Rules::default(),
+        Some("application/x-www-form-urlencoded"),
+        "keys=x&codes=y&code=z",
+        "keys=x&codes=y&code=***MASKED***",
+        1,
+    );
+    let own = rules(|c| {
+        c.body_fields = list(&["averyverylongnameofafieldthatislongestofall"]);
+    });
+    body(
+        &own,
+        Some("application/json"),
+        r#"{"averyverylongnameofafieldthatislongestofalls":1}"#,
+        r#"{"averyverylongnameofafieldthatislongestofalls":"***MASKED***"}"#,
+        1,
+    );
+}
+
+#[test]
+fn a_member_that_names_another_has_it_masked() {
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"type":"password","value":"s3"}"#,
+        r#"{"type":"password","value":"***MASKED***"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"value":"s3","type":"password"}"#,
+        r#"{"value":"***MASKED***","type":"password"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"type":"token.refreshed","data":"x"}"#,
+        r#"{"type":"token.refreshed","data":"x"}"#,
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"kind":"user password","data":"x"}"#,
+        r#"{"kind":"user password","data":"***MASKED***"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"fieldName":"password","fieldValue":"x"}"#,
+        r#"{"fieldName":"password","fieldValue":"***MASKED***"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"ParameterKey":"Password","ParameterValue":"x"}"#,
+        r#"{"ParameterKey":"Password","ParameterValue":"***MASKED***"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"propPath":"password","newValue":"x"}"#,
+        r#"{"propPath":"password","newValue":"***MASKED***"}"#,
+        1,
+    );
+    beginning(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"field": "name", "old": "a", "#,
+        r#"{"field": "name", "old": "***MASKED***",  [application/json, 39 bytes, not captured from byte 30: cut]"#,
+        1,
+    );
+    text(&Rules::default(), "api+key=s&code=1", "api+key=***MASKED***&code=***MASKED***");
+}
+
+#[test]
+fn a_number_is_a_card_by_its_length_and_its_neighbours() {
+    text(&Rules::default(), "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1", "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1");
+    text(&Rules::default(), "n 40128888888818", "n 40128888888818");
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"[4222222222222,"4222222222222"]"#,
+        r#"["***MASKED***","***MASKED***"]"#,
+        2,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"["620000000000000",620000000000000]"#,
+        r#"["620000000000000",620000000000000]"#,
+        0,
+    );
+    body(&Rules::default(), Some("application/json"), "4.111111111111111e15", r#""***MASKED***""#, 1);
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        "[4.111111111111111,4111111111111111.0]",
+        r#"[4.111111111111111,"***MASKED***"]"#,
+        1,
+    );
+    text(&Rules::default(), "4111 1111 1111 1111 2025 12", "***MASKED*** 2025 12");
+    text(&Rules::default(), "4111-1111-1111-1111-2025", "***MASKED***-2025");
+    text(&Rules::default(), "4111111111111111x", "4111111111111111x");
+}
+
+#[test]
+fn a_token_or_an_account_is_told_by_all_of_its_form() {
+    text(&Rules::default(), "AKIAIOSFODNN7EXAM x", "AKIAIOSFODNN7EXAM x");
+    text(&Rules::default(), "AKIAIOSFODNN7EXAMPLE x", "***MASKED*** x");
+    text(&Rules::default(), "DE89 3704 0044 0532 0130 00", "***MASKED***");
+    text(&Rules::default(), "DE893704 004405320130 00", "***MASKED***");
+    text(&Rules::default(), "DE89 370400 44 0532 0130 00", "DE89 370400 44 0532 0130 00");
+    text(&Rules::default(), "DE8A370400440532013000", "DE8A370400440532013000");
+    text(&Rules::default(), "DE8937040044053201300", "DE8937040044053201300");
+}
+
+#[test]
+fn a_header_is_read_by_its_name() {
+    header(&Rules::default(), "WWW-Authenticate", "NTLM TlRM", "NTLM ***MASKED***");
+    header(&Rules::default(), "Proxy-Authenticate", "Negotiate abc", "Negotiate ***MASKED***");
+    header(&Rules::default(), "WWW-Authenticate", "Bearer abcdefghijklmnopqrstuvwxyz0123", "Bearer ***MASKED***");
+    header(&Rules::default(), "Cookie", "a=1;", "a=***MASKED***; ");
+    header(&Rules::default(), "Set-Cookie", "path=abc; Path=/", "path=***MASKED***; Path=/");
+    header(&Rules::default(), "X-Note", "why? session=5", "why? session=5");
+    header(&Rules::default(), "Referer", "why? session=5", "why? session=***MASKED***");
+    header(&Rules::default(), "url", "why? session=5", "why? session=***MASKED***");
+    header(&Rules::default(), "uri", "why? session=5", "why? session=***MASKED***");
+    header(&Rules::default(), "X-My-Url", "why? session=5", "why? session=***MASKED***");
+    header(&Rules::default(), "X-My-Uri", "why? session=5", "why? session=***MASKED***");
+}
+
+#[test]
+fn headers_are_explained_line_by_line() {
+    explained(
+        &Rules::default(),
+        Some("message/http"),
+        "POST /a?x:y HTTP/1.1\r\nHost: h\r\nX-Debug: token=abc\r\nCookie: a=b\r\n\r\nAuthorization: no\r\n",
+        r#"{"kind":"headers","size":85,"masked":[{"path":"X-Debug","at":6,"rule":"name","entry":"token","by":"default"},{"path":"Cookie","rule":"cookie"}],"fields_masked":2}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("message/http"),
+        "HTTP/1.1 200 OK: fine\nCookie: a=b",
+        r#"{"kind":"headers","size":33,"masked":[{"path":"Cookie","rule":"cookie"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("message/http"),
+        "Cookie: a=b\nHTTP/1.1: x\nX-Key: c",
+        r#"{"kind":"headers","size":32,"masked":[{"path":"Cookie","rule":"cookie"},{"path":"X-Key","rule":"name","entry":"x-key","by":"default"}],"fields_masked":2}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("message/http"),
+        "Cookie: a=b\n\nX-Key: c",
+        r#"{"kind":"headers","size":21,"masked":[{"path":"Cookie","rule":"cookie"}],"fields_masked":1}"#,
+    );
+    let own = rules(|c| {
+        c.header_names = list(&["X-Mine"]);
+    });
+    explained(&own, Some("message/http"), "Cookie: a=b\nSet-Cookie: a=b\nWWW-Authenticate: NTLM x\nAuthorization: Bearer x\nX-Mine: y\nX-User-Email: e\ntrace-bin: AAAA\nX-Key: k", r#"{"kind":"headers","size":127,"masked":[{"path":"Cookie","rule":"cookie"},{"path":"Set-Cookie","rule":"cookie"},{"path":"WWW-Authenticate","rule":"value","entry":"challenge","by":"default"},{"path":"Authorization","rule":"name","entry":"authorization","by":"default"},{"path":"X-Mine","rule":"name","entry":"xmine","by":"user"},{"path":"X-User-Email","rule":"name","entry":"email","by":"default"},{"path":"trace-bin","rule":"binary"},{"path":"X-Key","rule":"name","entry":"x-key","by":"default"}],"fields_masked":8}"#);
+    let own = rules(|c| {
+        c.mask_body = false;
+    });
+    explained(
+        &own,
+        Some("message/http"),
+        "Cookie: a=b",
+        r#"{"kind":"headers","size":11,"masked":[{"path":"Cookie","rule":"cookie"}],"fields_masked":1}"#,
+    );
+}
+
+#[test]
+fn a_body_is_read_as_what_it_is() {
+    body(
+        &Rules::default(),
+        Some("text/yaml"),
+        "password:\n  x",
+        "[text/yaml, 13 bytes, not captured: unknown type]",
+        0,
+    );
+    body(&Rules::default(), Some("text/toml"), "a=1", "[text/toml, 3 bytes, not captured: unknown type]", 0);
+    body(&Rules::default(), Some("application/javascript"), "var a = 1;", "var a = 1;", 0);
+    body(
+        &Rules::default(),
+        Some("application/x-javascript"),
+        r#"{"password":"x"}"#,
+        r#"{"password":"***MASKED***"}"#,
+        1,
+    );
+    body(&Rules::default(), Some("text/html"), "<br>hi<p>", "<br>hi<p>", 0);
+    body(&Rules::default(), Some("text/html"), "hi there", "hi there", 0);
+    beginning(
+        &Rules::default(),
+        Some("text/html"),
+        "hi there",
+        "hi [text/html, 17 bytes, not captured from byte 2: cut]",
+        0,
+    );
+    body(&Rules::default(), Some("text/csv"), r#"{"password":"x"}"#, r#"{"password":"***MASKED***"}"#, 1);
+    body(&Rules::default(), None, "{not json} password=x", "{not json} password=***MASKED***", 1);
+    body(&Rules::default(), None, "{ a(", "{ a(", 0);
+    body(&Rules::default(), None, "https://jo:pw@h/p?token=a", "https://***MASKED***@h/p?token=***MASKED***", 2);
+    beginning(&Rules::default(), None, "/cb?c", "[unknown type, 14 bytes, not captured: cut]", 0);
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        r#"<a><token value="x"/>b</a>"#,
+        r#"<a><token ***MASKED***"***MASKED***"/>b</a>"#,
+        2,
+    );
+    body(
+        &Rules::default(),
+        Some("application/x-www-form-urlencoded"),
+        "a=hello+password%3Dx",
+        "a=hello+password%3D***MASKED***",
+        1,
+    );
+}
+
+#[test]
+fn an_explanation_tells_the_kind() {
+    explained(&Rules::default(), None, "{ a }", r#"{"kind":"graphql","size":5,"masked":[],"fields_masked":0}"#);
+    explained(&Rules::default(), None, "{a", r#"{"kind":"text","size":2,"masked":[],"fields_masked":0}"#);
+    explained(&Rules::default(), None, "/x/@?b=@", r#"{"kind":"url","size":8,"masked":[],"fields_masked":0}"#);
+    explained(&Rules::default(), None, "/b", r#"{"kind":"text","size":2,"masked":[],"fields_masked":0}"#);
+    explained(
+        &Rules::default(),
+        None,
+        "https://h/a?token=c",
+        r#"{"kind":"url","size":19,"masked":[{"path":"token","rule":"name","entry":"token","by":"default"}],"fields_masked":1}"#,
+    );
+    explained(&Rules::default(), None, "a=b&c=d?e", r#"{"kind":"form","size":9,"masked":[],"fields_masked":0}"#);
+    explained(&Rules::default(), None, "/a?b=c d", r#"{"kind":"text","size":8,"masked":[],"fields_masked":0}"#);
+    explained(&Rules::default(), None, "SG", r#"{"kind":"text","size":2,"masked":[],"fields_masked":0}"#);
+    explained(&Rules::default(), None, "b=", r#"{"kind":"form","size":2,"masked":[],"fields_masked":0}"#);
+    explained(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a":"#,
+        r#"{"kind":"json","size":5,"masked":[],"fields_masked":0,"broke_at":5}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("application/json"),
+        "nothing",
+        r#"{"kind":"described","size":7,"masked":[],"fields_masked":0,"note":"[application/json, 7 bytes, not captured: malformed]"}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("application/json"),
+        "",
+        r#"{"kind":"empty","size":0,"masked":[],"fields_masked":0}"#,
+    );
+    explained(
+        &Rules::default(),
+        None,
+        "\u{1}",
+        r#"{"kind":"described","size":1,"masked":[],"fields_masked":0,"note":"[unknown type, 1 bytes, not captured: binary]"}"#,
+    );
+    let own = rules(|c| {
+        c.mask_body = false;
+    });
+    explained(&own, Some("application/json"), r#"{"a":1}"#, r#"{"kind":"off","size":7,"masked":[],"fields_masked":0}"#);
+}
+
+#[test]
+fn an_explanation_tells_which_entry_a_name_is_masked_by() {
+    explained(
+        &Rules::default(),
+        Some("text/plain"),
+        "/a?api_key=k",
+        r#"{"kind":"url","size":12,"masked":[{"path":"api_key","rule":"name","entry":"api key","by":"default"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("text/plain"),
+        "credit card number: 1 2 3",
+        r#"{"kind":"text","size":25,"masked":[{"path":"","at":20,"rule":"name","entry":"card number","by":"default"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("text/plain"),
+        "%70in=1 ",
+        r#"{"kind":"text","size":8,"masked":[{"path":"","at":6,"rule":"name","entry":"pin","by":"default"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"%70in":1,"user_password":2,"myapikeyx":3}"#,
+        r#"{"kind":"json","size":43,"masked":[{"path":"[\"%70in\"]","rule":"name","entry":"pin","by":"default"},{"path":"user_password","rule":"name","entry":"password","by":"default"},{"path":"myapikeyx","rule":"name","entry":"apikey","by":"default"}],"fields_masked":3}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("text/plain"),
+        r#""password" => "x""#,
+        r#"{"kind":"text","size":17,"masked":[{"path":"","at":15,"rule":"name","entry":"password","by":"default"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("text/plain"),
+        "Bearer x",
+        r#"{"kind":"text","size":8,"masked":[{"path":"","at":7,"rule":"value","entry":"bearer","by":"default"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("text/plain"),
+        "jo:pw@",
+        r#"{"kind":"text","size":6,"masked":[{"path":"","at":0,"rule":"value","entry":"by its form","by":"default"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("text/plain"),
+        "https://jo:pw@h/",
+        r#"{"kind":"text","size":16,"masked":[{"path":"","at":8,"rule":"value","entry":"url user","by":"default"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("text/plain"),
+        "éééééééééééééééééééééééééééééééééééééééé password: x",
+        r#"{"kind":"text","size":92,"masked":[{"path":"","at":91,"rule":"name","entry":"password","by":"default"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("text/plain"),
+        "n digest abc password%3Dx",
+        r#"{"kind":"text","size":25,"masked":[{"path":"","at":13,"rule":"value","entry":"percent-encoded","by":"default"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("text/plain"),
+        "<p>Bearer <b>@</b></p>",
+        r#"{"kind":"markup","size":22,"masked":[{"path":"p/b","rule":"pair","entry":"bearer","by":"default"}],"fields_masked":1}"#,
+    );
+    let own = rules(|c| {
+        c.patterns = list(&["Zq9"]);
+    });
+    explained(
+        &own,
+        Some("text/plain"),
+        "Zq9",
+        r#"{"kind":"text","size":3,"masked":[{"path":"","at":0,"rule":"pattern","entry":"mask_patterns[0]","by":"user"}],"fields_masked":1}"#,
+    );
+}
+
+#[test]
+fn an_explanation_shows_no_secret_as_a_name() {
+    explained(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"ｐａｓｓｗｏｒｄ":1}"#,
+        r#"{"kind":"json","size":30,"masked":[{"path":"[\"ｐａｓｓｗｏｒｄ\"]","rule":"name","entry":"password","by":"default"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a b":{"pin":1},"":{"pin":2},"x-y_z":{"pin":3},"jo@example.com":{"pin":4},"sk_live_abcdefghijklmnopqrstuvwxyz":{"pin":5},"Bearer abcdef":{"pin":6}}"#,
+        r#"{"kind":"json","size":148,"masked":[{"path":"[\"a b\"].pin","rule":"name","entry":"pin","by":"default"},{"path":"[\"\"].pin","rule":"name","entry":"pin","by":"default"},{"path":"x-y_z.pin","rule":"name","entry":"pin","by":"default"},{"path":"[\"***MASKED***\"].pin","rule":"name","entry":"pin","by":"default"},{"path":"[\"***MASKED***\"]","rule":"value","entry":"secret as a name","by":"default"},{"path":"[\"***MASKED***\"].pin","rule":"name","entry":"pin","by":"default"},{"path":"[\"***MASKED***\"]","at":7,"rule":"value","entry":"bearer","by":"default"},{"path":"[\"***MASKED***\"]","rule":"name","entry":"bearer","by":"default"}],"fields_masked":8}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("text/plain"),
+        r#"/?{"password":"hunter2","u":"a=b"}"#,
+        r#"{"kind":"url","size":34,"masked":[{"path":"(json).password","rule":"name","entry":"password","by":"default"},{"path":"","rule":"malformed"},{"path":"[\"***MASKED***\"]","rule":"name","entry":"password","by":"default"}],"fields_masked":3}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"value":{"pin":1},"name":"password"}"#,
+        r#"{"kind":"json","size":37,"masked":[{"path":"value…","rule":"name","entry":"pin","by":"default"},{"path":"value","rule":"pair","entry":"password","by":"default"}],"fields_masked":2}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("text/html"),
+        r#"<p><!-- <input name="pin" value="@"/> --></p>"#,
+        r#"{"kind":"markup","size":45,"masked":[{"path":"p(comment)…","rule":"pair","entry":"pin","by":"default"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("application/x-www-form-urlencoded"),
+        "</w:",
+        r#"{"kind":"form","size":4,"masked":[{"path":"","rule":"malformed"}],"fields_masked":1}"#,
+    );
+    let own = rules(|c| {
+        c.paths = list(&["user.pin"]);
+    });
+    explained(
+        &own,
+        Some("application/x-www-form-urlencoded"),
+        "f[0][name]=password&f[0][value]=x&g=%ff&token=1&user[pin]=2",
+        r#"{"kind":"form","size":59,"masked":[{"path":"f.0.value","rule":"pair","entry":"password","by":"default"},{"path":"g","rule":"unreadable"},{"path":"token","rule":"name","entry":"token","by":"default"},{"path":"user.pin","rule":"path","entry":"user.pin","by":"user"}],"fields_masked":4}"#,
+    );
+}
+
+#[test]
+fn events_are_numbered() {
+    explained(
+        &Rules::default(),
+        Some("text/event-stream"),
+        "data: {\"pin\":1}\n\n\n\ndata: {\"pin\":2}\n\nretry: 1\ndata: {\"pin\":3}",
+        r#"{"kind":"events","size":60,"masked":[{"path":"[0].data(json).pin","rule":"name","entry":"pin","by":"default"},{"path":"[1].data(json).pin","rule":"name","entry":"pin","by":"default"},{"path":"[2].data(json).pin","rule":"name","entry":"pin","by":"default"}],"fields_masked":3}"#,
+    );
+}
+
+#[test]
+fn addresses_end_where_they_end() {
+    let own = rules(|c| {
+        c.emails = true;
+    });
+    text(
+        &own,
+        "a@b.c,d me@example.co.uk. o'neil@x.org 'q@x.org' a%40b.de x@y..de x@.de",
+        "a@b.c,d ***MASKED***. ***MASKED*** '***MASKED***' ***MASKED*** x@y..de x@.de",
+    );
+    text(&own, "me@example.com@example.org a@b.de%40c.de", "***MASKED***@example.org ***MASKED***%40c.de");
+    let own = rules(|c| {
+        c.patterns = list(&["Zq9", "MASK"]);
+    });
+    text(&own, "abc Zq9Zq9 ***MASKED*** Zq9", "abc ***MASKED******MASKED*** ***MASKED*** ***MASKED***");
+}
+
+#[test]
+fn every_part_is_found_inside_a_name_and_every_ending_only_at_its_end() {
+    let rules = Rules::default();
+    let parts = "password passwort passwd passphrase passcode privatekey phonenumber apikey accesskey accesstoken \
+                 authtoken accountnumber creditcard cardnumber credential clientsecret secretkey sessionid emailaddress";
+    for part in parts.split(' ') {
+        assert!(rules.is_sensitive_field(&format!("my{part}x")), "{part}");
+    }
+    for ending in "token secret pwd sessid csrf xsrf email basicauth".split(' ') {
+        assert!(rules.is_sensitive_field(&format!("some{ending}")), "{ending}");
+        assert!(!rules.is_sensitive_field(&format!("some{ending}x")), "{ending}");
+    }
+}
+
+#[test]
+fn lists_have_their_limits() {
+    let paths = |count: usize| check_list("mask_paths", &vec!["a.b".to_owned(); count]);
+    assert!(paths(paths::MOST).is_ok() && paths(paths::MOST + 1).is_err());
+    let pattern = |len: usize| check_list("mask_patterns", &["a".repeat(len)]);
+    assert!(pattern(values::LONGEST).is_ok() && pattern(values::LONGEST + 1).is_err());
+    let path = |len: usize| check_list("mask_paths", &["a".repeat(len)]);
+    assert!(path(paths::LONGEST).is_ok() && path(paths::LONGEST + 1).is_err());
+    // A message shows the beginning of an entry.
+    let said = |entry: &str| check_list("mask_allow_fields", &[entry.to_owned()]).unwrap_err();
+    assert!(said(&"q".repeat(80)).contains(&format!("('{}')", "q".repeat(80))));
+    assert!(said(&"q".repeat(81)).contains(&format!("('{}…')", "q".repeat(80))));
+}
+
+#[test]
+fn the_rules_tell_what_they_do() {
+    for on in [false, true] {
+        let own = rules(|c| {
+            c.mask_body = on;
+            c.mask_headers = !on;
+        });
+        assert_eq!((own.masks_body(), own.masks_headers()), (on, !on));
+        assert_eq!(mask_header_value(&own, "Cookie", "a=b") == "a=b", on);
+    }
+    let body = |cut| if cut { Body::beginning(None, b"a", 2) } else { Body::new(None, b"a") };
+    assert!(body(true).is_cut() && !body(false).is_cut());
+    assert!(format!("{:?}", Rules::default()).starts_with("Rules"));
+}
+
+/// Without a run every text is searched with the pattern; with a wrong one a match is lost.
+#[test]
+fn a_pattern_has_the_run_that_its_matches_have() {
+    for (pattern, with, without) in [
+        ("\\w=1", "_=1", "-=1"),
+        ("\\s!x", " !x", "a!x"),
+        ("ab\\D12", "ab12", "a12"),
+        ("\\n-\\r\\t", "\n-\r\t", "n-rt"),
+        ("a\\.b", "a.b", "ab"),
+        ("(?<n>ab)-1", "ab-1", "cd-1"),
+        ("(?P<a_b>ab)-1", "ab-1", "cd-1"),
+        ("(a\\)|b)xy", "bxy", "bx"),
+        ("((a)|b)xy", "bxy", "bx"),
+        ("[&x]y", "&y", "ay"),
+        ("[-a]=", "-=", "b="),
+        ("[a-]=", "-=", "b="),
+        ("[a\\d]=", "1=", "b="),
+        ("[\\d-]=", "-=", "a="),
+        // The rarest run, not the longest one.
+        ("ab.\\w{4}", "ab", "zzzz"),
+        // A character of several bytes is not one byte of the run.
+        ("x[a-é]y", "xéy", "a"),
+    ] {
+        let run = prefilter::Run::of(pattern).unwrap_or_else(|| panic!("{pattern}"));
+        assert!(run.is_in(with) && !run.is_in(without), "{pattern}");
+    }
+    for pattern in ["[]a]x", "[a-c-e]x", "[\\.-9]x", "(?x:a)b", "(?P<a-b>x)y"] {
+        assert!(prefilter::Run::of(pattern).is_none(), "{pattern}");
+    }
+}
+
+#[test]
+fn a_card_number_may_be_followed_by_a_number_that_is_a_word() {
+    let rules = Rules::default();
+    text(&rules, "paid with 4111 1111 1111 1111 2nd time", "paid with ***MASKED*** 2nd time");
+    text(&rules, "4111-1111-1111-1111 2025 1x", "***MASKED*** 2025 1x");
+    text(&rules, "4111111111111111-3d", "***MASKED***-3d");
+    text(&rules, "4111 1111 1111 1111a", "4111 1111 1111 1111a");
+}
