@@ -501,6 +501,280 @@ fn addresses_end_where_they_end() {
 }
 
 #[test]
+fn graphql_is_read_token_by_token() {
+    body(
+        &Rules::default(),
+        Some("application/graphql"),
+        "{ a { ghp_abcdefghijklmnopqrstuvwxyz0123456789 } }",
+        "{ a {  [application/graphql, 50 bytes, not captured from byte 6: malformed]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("text/plain"),
+        "# note\nquery {",
+        "#\nquery { [text/plain, 14 bytes, not captured from byte 14: malformed]",
+        0,
+    );
+    body(&Rules::default(), Some("application/graphql"), "{name}[]", "{name}[]", 0);
+    body(
+        &Rules::default(),
+        Some("application/graphql"),
+        "{text}. And",
+        "{text} [application/graphql, 11 bytes, not captured from byte 6: malformed]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/graphql"),
+        r#"{ a } "password: x" { b }"#,
+        r#"{ a } "password: ***MASKED***" { b }"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/graphql"),
+        "{ a(b: $) }",
+        "{ a(b:  [application/graphql, 11 bytes, not captured from byte 7: malformed]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/graphql"),
+        r#"{ a(﻿password: "x") }"#,
+        r#"{ a(password: "***MASKED***") }"#,
+        1,
+    );
+    body(&Rules::default(), Some("application/graphql"), "{﻿a{b}}", "{a{b}}", 0);
+    body(
+        &Rules::default(),
+        Some("application/graphql"),
+        r#"{ a(in: ["b", "Cookie", "y"]) }"#,
+        r#"{ a(in: ["b", "Cookie", "y"]) }"#,
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/graphql"),
+        r#"{ a(in: {name: "password", value: "x"}) }"#,
+        r#"{ a(in: {name: "password", value: "***MASKED***"}) }"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/graphql"),
+        r#"{ a(in: {key: "password", value: "x"}) }"#,
+        r#"{ a(in: {key: "password", value: "***MASKED***"}) }"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/graphql"),
+        r#"{ a(name: "password", name: "color", value: "x") }"#,
+        r#"{ a(name: "password", name: "color", value: "***MASKED***") }"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/graphql"),
+        "{ a(password: { # }\n b: \"x\" }, c: \"y\") }",
+        r#"{ a(password: "***MASKED***", c: "y") }"#,
+        1,
+    );
+    beginning(
+        &Rules::default(),
+        Some("application/graphql"),
+        r#"{ a(in: ["Cookie", "*"#,
+        r#"{ a(in: ["Cookie",  [application/graphql, 30 bytes, not captured from byte 19: cut]"#,
+        0,
+    );
+    beginning(
+        &Rules::default(),
+        Some("application/graphql"),
+        "{ a(b: $abc",
+        "{ a(b:  [application/graphql, 20 bytes, not captured from byte 7: cut]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/graphql"),
+        r#"{ a(password: """x " \""" y""", b: 1) }"#,
+        r#"{ a(password: "***MASKED***", b: 1) }"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/graphql"),
+        "{ a(b: \"x\ny\") }",
+        "{ a(b:  [application/graphql, 15 bytes, not captured from byte 7: malformed]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/graphql"),
+        r#"{ a(b: "token\u003Dx \u{3d} \n\b\f\r\t\q") }"#,
+        r#"{ a(b: "token=***MASKED***\n\u0008\u000c\r\tq") }"#,
+        1,
+    );
+}
+
+#[test]
+fn graphql_is_explained_by_its_path() {
+    explained(
+        &Rules::default(),
+        Some("application/graphql"),
+        r#"{ a(pin: [1], b: {pin: 2}) { c(pin: "x") } }"#,
+        r#"{"kind":"graphql","size":44,"masked":[{"path":"a.pin","rule":"name","entry":"pin","by":"default"},{"path":"a.b.pin","rule":"name","entry":"pin","by":"default"},{"path":"a.c.pin","rule":"name","entry":"pin","by":"default"}],"fields_masked":3}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("application/graphql"),
+        r#"{ a(in: {name: "password", value: "x"}, n: ["Cookie", "x"]) }"#,
+        r#"{"kind":"graphql","size":61,"masked":[{"path":"a.in.value","rule":"pair","entry":"password","by":"default"},{"path":"a.n[1]","rule":"pair","entry":"cookie","by":"default"}],"fields_masked":2}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("application/graphql"),
+        r#"{ setPassword(value: "x", id: {b: 5}) }"#,
+        r#"{"kind":"graphql","size":39,"masked":[{"path":"setPassword.value","rule":"name","entry":"password","by":"default"},{"path":"setPassword.id","rule":"name","entry":"password","by":"default"}],"fields_masked":2}"#,
+    );
+    let own = rules(|c| {
+        c.patterns = list(&["Zq9"]);
+    });
+    explained(
+        &own,
+        Some("application/graphql"),
+        r#"{ a: b(c: {key: "color", value: "Zq9"}) }"#,
+        r#"{"kind":"graphql","size":41,"masked":[{"path":"b.c.value","at":0,"rule":"pattern","entry":"mask_patterns[0]","by":"user"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("application/graphql"),
+        r#"{ a(b: "{\"pin\":1}", c: "Bearer \u0061bc", d: 4111111111111111, e: 12345) }"#,
+        r#"{"kind":"graphql","size":76,"masked":[{"path":"a.b(json).pin","rule":"name","entry":"pin","by":"default"},{"path":"a.c","at":7,"rule":"value","entry":"bearer","by":"default"},{"path":"a.d","rule":"value","entry":"card number","by":"default"}],"fields_masked":3}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("application/graphql"),
+        r#"{ a(in: {key: "x", b: {key: 1}}) }"#,
+        r#"{"kind":"graphql","size":34,"masked":[{"path":"a.in.key","rule":"name","entry":"key","by":"default"},{"path":"a.in.b.key","rule":"name","entry":"key","by":"default"}],"fields_masked":2}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("application/graphql"),
+        "{ a(in: [[{pin: 1}], {pin: 2}]) }",
+        r#"{"kind":"graphql","size":33,"masked":[{"path":"a.in[0][0].pin","rule":"name","entry":"pin","by":"default"},{"path":"a.in[1].pin","rule":"name","entry":"pin","by":"default"}],"fields_masked":2}"#,
+    );
+}
+
+#[test]
+fn parts_are_told_apart_however_they_are_written() {
+    body(
+        &Rules::default(),
+        Some("multipart/form-data; boundary=b"),
+        "--b\nContent-Disposition: form-data; name=\"a\"\n\nx\n--b--",
+        "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx\r\n--b--\r\n",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("multipart/form-data; boundary=b"),
+        "--b\r\nContent-Disposition: form-data; name=\"a\"\n\nx\r\n\r\ny\r\n--b--",
+        "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx\r\n\r\ny\r\n--b--\r\n",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("multipart/form-data; boundary=b"),
+        "--b\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx\n\ny\n--b--",
+        "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx\n\ny\r\n--b--\r\n",
+        0,
+    );
+    body(&Rules::default(), Some("multipart/form-data; boundary=b"), "--b--", "--b--\r\n", 0);
+    body(&Rules::default(), Some("multipart/form-data; boundary=b"), "--b\r\nContent-Disposition: form-data; name=\"a\"\r\nContent-Transfer-Encoding: 8bit\r\nContent-Transfer-Encoding: 8bit\r\n\r\nx\r\n--b--\r\n", "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n***MASKED***\r\n--b--\r\n", 1);
+    body(
+        &Rules::default(),
+        Some("multipart/form-data; boundary=b"),
+        "--b\r\nContent-Disposition: form-data; namex=\"pin\"; name=\"a\"\r\n\r\n1\r\n--b--\r\n",
+        "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b--\r\n",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("multipart/form-data; boundary=b"),
+        "--b\r\nContent-Disposition: form-data; x; name=\"a\\\"b\\\\c\\d\"\r\n\r\n1\r\n--b--\r\n",
+        "--b\r\nContent-Disposition: form-data; name=\"a\\\"b\\\\c\\\\d\"\r\n\r\n1\r\n--b--\r\n",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("multipart/form-data; boundary=b"),
+        "--b\r\nContent-Disposition: form-data; name= \t\"pin\" ; y=1\r\n\r\n1\r\n--b--\r\n",
+        "--b\r\nContent-Disposition: form-data; name=\"pin\"\r\n\r\n***MASKED***\r\n--b--\r\n",
+        1,
+    );
+}
+
+#[test]
+fn a_part_is_explained_by_its_name() {
+    explained(
+        &Rules::default(),
+        Some("multipart/form-data; boundary=b"),
+        "--b\r\nContent-ID: <pin@x>\r\n\r\n1\r\n--b--\r\n",
+        r#"{"kind":"multipart","size":38,"masked":[{"path":"pin","rule":"name","entry":"pin","by":"default"}],"fields_masked":1}"#,
+    );
+    let own = rules(|c| {
+        c.emails = true;
+    });
+    explained(
+        &own,
+        Some("multipart/form-data; boundary=b"),
+        "--b\r\nContent-ID: <me@example.com>\r\n\r\n{\"pin\":1}\r\n--b--\r\n",
+        r#"{"kind":"multipart","size":55,"masked":[{"path":"","at":1,"rule":"value","entry":"e-mail","by":"default"},{"path":"pin","rule":"name","entry":"pin","by":"default"}],"fields_masked":2}"#,
+    );
+}
+
+#[test]
+fn a_table_is_one_by_its_rows() {
+    body(&Rules::default(), Some("text/tab-separated-values"), "a,pin\n1,2", "a,pin\n1,***MASKED***", 1);
+    body(&Rules::default(), Some("text/csv"), "\"a;b;c\",pin\n1,2", "\"a;b;c\",pin\n1,***MASKED***", 1);
+    body(&Rules::default(), Some("text/csv"), "key,b\n1,2", "key,b\n1,2", 0);
+    body(
+        &Rules::default(),
+        Some("text/csv"),
+        "a,b,value\npassword,2,3\n\ntoken,x,y\nz,5,6",
+        "a,b,value\npassword,2,***MASKED***\n\ntoken,x,***MASKED***\n***MASKED***,5,6",
+        3,
+    );
+    body(
+        &Rules::default(),
+        Some("text/plain"),
+        "x invalid token at line 3, column 7 y\ninvalid token at line 3, column 7",
+        "x invalid token at line 3, column 7 y\ninvalid token at line 3, column 7",
+        0,
+    );
+    body(&Rules::default(), Some("text/plain"), "password\nx", "password\nx", 0);
+    body(&Rules::default(), Some("text/plain"), "a,pin\n1", "a,pin\n***MASKED***", 1);
+    body(&Rules::default(), Some("text/plain"), "a,b,pin\n1\n2", "a,b,pin\n1\n2", 0);
+}
+
+#[test]
+fn a_cell_is_explained_by_its_row_and_column() {
+    explained(
+        &Rules::default(),
+        Some("text/plain"),
+        "a\tpin\n1\t*",
+        r#"{"kind":"table","size":9,"masked":[{"path":"[0].pin","rule":"table","entry":"pin","by":"default"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("text/csv"),
+        "a,pin\n*,*,*\n*\n",
+        r#"{"kind":"table","size":14,"masked":[{"path":"[0].a","rule":"table"},{"path":"[0].pin","rule":"table","entry":"pin","by":"default"},{"path":"[0][2]","rule":"table"},{"path":"[1].a","rule":"table"}],"fields_masked":4}"#,
+    );
+}
+
+#[test]
 fn every_part_is_found_inside_a_name_and_every_ending_only_at_its_end() {
     let rules = Rules::default();
     let parts = "password passwort passwd passphrase passcode privatekey phonenumber apikey accesskey accesstoken \
@@ -581,4 +855,30 @@ fn a_card_number_may_be_followed_by_a_number_that_is_a_word() {
     text(&rules, "4111-1111-1111-1111 2025 1x", "***MASKED*** 2025 1x");
     text(&rules, "4111111111111111-3d", "***MASKED***-3d");
     text(&rules, "4111 1111 1111 1111a", "4111 1111 1111 1111a");
+}
+
+#[test]
+fn parts_in_parts_are_read_three_deep() {
+    let nested = |levels: usize| {
+        (1..=levels).fold("Content-Disposition: form-data; name=\"a\"\r\n\r\nshown".to_owned(), |inner, level| {
+            format!("Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n{inner}\r\n--b{level}--\r\n")
+        })
+    };
+    for levels in 0..=3 {
+        let body = format!("--b\r\n{}\r\n--b--\r\n", nested(levels));
+        let masked = mask_body(&Rules::default(), Some("multipart/form-data; boundary=b"), body.as_bytes());
+        assert_eq!(masked.text.contains("shown"), levels < 3, "{levels}: {}", masked.text);
+        assert_eq!(masked.text.contains("nested]"), levels >= 3, "{levels}: {}", masked.text);
+    }
+}
+
+#[test]
+fn a_boundary_has_a_limit() {
+    for len in [200, 201] {
+        let boundary = "b".repeat(len);
+        let kind = format!("multipart/form-data; boundary={boundary}");
+        let body = format!("--{boundary}\r\n\r\nshown\r\n--{boundary}--\r\n");
+        let masked = mask_body(&Rules::default(), Some(&kind), body.as_bytes());
+        assert_eq!(masked.text.contains("shown"), len == 200);
+    }
 }
