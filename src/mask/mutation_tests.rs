@@ -775,6 +775,143 @@ fn a_cell_is_explained_by_its_row_and_column() {
 }
 
 #[test]
+fn a_secret_in_a_string_shows_by_its_sign() {
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a": "https://hooks.slack.com/services/T00/B00/abc"}"#,
+        r#"{"a": "https://hooks.slack.com/services/***MASKED***"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a": "http://jo:pw h"}"#,
+        r#"{"a": "http://***MASKED*** h"}"#,
+        1,
+    );
+    body(&Rules::default(), Some("application/json"), r#"{"a": "//jo:pw@h"}"#, r#"{"a": "//***MASKED***@h"}"#, 1);
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a": "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"}"#,
+        r#"{"a": "***MASKED***"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a": "password[0]: x"}"#,
+        r#"{"a": "password[0]: ***MASKED***"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a": "password\t: x"}"#,
+        r#"{"a": "password\t: ***MASKED***"}"#,
+        1,
+    );
+    body(&Rules::default(), Some("application/json"), r#"{"a": "x\\npin=1"}"#, r#"{"a": "x\\npin=***MASKED***"}"#, 1);
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a": "&quot;password&quot;: x"}"#,
+        r#"{"a": "&quot;password&quot;: ***MASKED***"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a": "\\u0022password\\u0022: x"}"#,
+        r#"{"a": "\\u0022password\\u0022: ***MASKED***"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a": "IDENTIFIED BY 'x'"}"#,
+        r#"{"a": "IDENTIFIED BY '***MASKED***'"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a": "password (((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((('x'"}"#,
+        r#"{"a": "password (((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((('x'"}"#,
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a": "x bearer abc123"}"#,
+        r#"{"a": "x bearer ***MASKED***"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a": "Negotiate YIIabc"}"#,
+        r#"{"a": "Negotiate ***MASKED***"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a": "token abcdef123456"}"#,
+        r#"{"a": "token ***MASKED***"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a": "1 2 3 4111 1111 1111 1111"}"#,
+        r#"{"a": "1 2 3 ***MASKED***"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a": "x {\"table\":{\"rows\":[[\"a\",1]],\"columns\":[\"token\",\"x\"]}} y"}"#,
+        r#"{"a": "x {\"table\":{\"rows\":[[\"a\",1]],\"columns\":[\"token\",\"x\"]}} y"}"#,
+        0,
+    );
+}
+
+#[test]
+fn a_form_is_one_by_its_names() {
+    body(
+        &Rules::default(),
+        Some("application/x-www-form-urlencoded"),
+        "' x=1",
+        "[application/x-www-form-urlencoded, 5 bytes, not captured: malformed]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/x-www-form-urlencoded"),
+        "[pin]=1 ",
+        "[application/x-www-form-urlencoded, 8 bytes, not captured: malformed]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/x-www-form-urlencoded"),
+        "%5D=1",
+        "[application/x-www-form-urlencoded, 5 bytes, not captured: malformed]",
+        0,
+    );
+    body(&Rules::default(), Some("application/x-www-form-urlencoded"), "a=%ff", "a=***MASKED***", 1);
+    body(
+        &Rules::default(),
+        Some("application/x-www-form-urlencoded"),
+        "a%00b=1",
+        "[application/x-www-form-urlencoded, 7 bytes, not captured: malformed]",
+        0,
+    );
+}
+
+#[test]
 fn every_part_is_found_inside_a_name_and_every_ending_only_at_its_end() {
     let rules = Rules::default();
     let parts = "password passwort passwd passphrase passcode privatekey phonenumber apikey accesskey accesstoken \
