@@ -912,6 +912,245 @@ fn a_form_is_one_by_its_names() {
 }
 
 #[test]
+fn json_ends_where_it_is_broken() {
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        "\u{1E}abc",
+        "\u{1E} [application/json, 4 bytes, not captured from byte 1: malformed]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        "[1\u{B}",
+        "[1 [application/json, 3 bytes, not captured from byte 2: malformed]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        "[falsy]",
+        "[ [application/json, 7 bytes, not captured from byte 1: malformed]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#""a\u12g4""#,
+        "[application/json, 9 bytes, not captured: malformed]",
+        0,
+    );
+    body(&Rules::default(), Some("application/json"), r#""\ud83d\ude00 pin=5""#, r#""😀 pin=***MASKED***""#, 1);
+}
+
+#[test]
+fn a_name_or_a_string_of_json_may_be_a_body() {
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"user=jo&password=x":""}"#,
+        r#"{"user=jo&password=***MASKED***":"***MASKED***"}"#,
+        2,
+    );
+    body(&Rules::default(), Some("application/json"), r#"{"<!--":1}"#, r#"{" [not captured: malformed]":1}"#, 1);
+    body(&Rules::default(), Some("application/json"), r#"{"{}x{}":1}"#, r#"{"{}x{}":1}"#, 0);
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a":"mutation { a(pin: 5) { id } }"}"#,
+        r#"{"a":"mutation { a(pin: \"***MASKED***\") { id } }"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a":"{[","b":"[{"}"#,
+        r#"{"a":"{[","b":"[{ [not captured: malformed]"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a":"{\"a\":\"{\\\"a\\\":\\\"{pin:5}\\\"}\"}"}"#,
+        r#"{"a":"{\"a\":\"{\\\"a\\\":\\\"{pin:***MASKED***\\\"}\"}"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a":"{\"a\":\"{\\\"a\\\":\\\"{\\\\\\\"pin\\\\\\\":5}\\\"}\"}"}"#,
+        r#"{"a":"{\"a\":\"{\\\"a\\\":\\\"***MASKED***\\\"}\"}"}"#,
+        1,
+    );
+}
+
+#[test]
+fn names_and_values_of_json_find_each_other() {
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"value":{"a":1},"name":"password"}"#,
+        r#"{"value":"***MASKED***","name":"password"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"type":"password","value":"x"}"#,
+        r#"{"type":"password","value":"***MASKED***"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"type":"password reset","value":"x"}"#,
+        r#"{"type":"password reset","value":"x"}"#,
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"["a","x","password","y"]"#,
+        r#"["a","x","password","***MASKED***"]"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"[["password","x"],["b","y"]]"#,
+        r#"[["password","***MASKED***"],["b","y"]]"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"loc":["body","password"],"input":"x"}"#,
+        r#"{"loc":["body","password"],"input":"***MASKED***"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"["a",{"b":1},"password","x"]"#,
+        r#"["a",{"b":1},"password","***MASKED***"]"#,
+        1,
+    );
+    body(&Rules::default(), Some("application/json"), r#"["--password","x"]"#, r#"["--password","***MASKED***"]"#, 1);
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"["--password","x","y"]"#,
+        r#"["--password","***MASKED***","y"]"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"columns":["password","id"],"rows":[["x",1],["y",2]]}"#,
+        r#"{"columns":["password","id"],"rows":[["***MASKED***",1],["***MASKED***",2]]}"#,
+        2,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"name":"password aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","value":"x"}"#,
+        r#"{"name":"password aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","value":"***MASKED***"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"name":"password aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","value":"x"}"#,
+        r#"{"name":"password aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","value":"***MASKED***"}"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"name":"password aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","value":"x"}"#,
+        r#"{"name":"password aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","value":"x"}"#,
+        0,
+    );
+}
+
+#[test]
+fn the_beginning_of_json_hides_what_may_be_named_later() {
+    beginning(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"name":"password","value":"s3c"#,
+        r#"{"name":"password","value": [application/json, 40 bytes, not captured from byte 27: cut]"#,
+        0,
+    );
+    beginning(
+        &Rules::default(),
+        Some("application/json"),
+        r#"["abc",1"#,
+        r#"["abc", [application/json, 17 bytes, not captured from byte 7: cut]"#,
+        0,
+    );
+    beginning(
+        &Rules::default(),
+        Some("application/json"),
+        r#"[["id","b"],[1,"x"],"#,
+        r#"[["id","b"],[1,"x"], [application/json, 29 bytes, not captured from byte 20: cut]"#,
+        0,
+    );
+    beginning(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"text":"pin=5 abc"#,
+        r#"{"text": [application/json, 27 bytes, not captured from byte 8: cut]"#,
+        0,
+    );
+}
+
+#[test]
+fn json_is_explained_by_its_paths() {
+    explained(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"rows":[["a",1]],"columns":["token","x"]}"#,
+        r#"{"kind":"json","size":42,"masked":[{"path":"rows","rule":"table","entry":"token","by":"default"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"name":"password","value":1}"#,
+        r#"{"kind":"json","size":29,"masked":[{"path":"value","rule":"pair","entry":"password","by":"default"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"loc":["body","password"],"input":{"a":1}}"#,
+        r#"{"kind":"json","size":43,"masked":[{"path":"input","rule":"pair"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"sk_live_abcdefghijklmnop":{"pin":1}}"#,
+        r#"{"kind":"json","size":38,"masked":[{"path":"[\"***MASKED***\"]","rule":"value","entry":"secret as a name","by":"default"},{"path":"[\"***MASKED***\"].pin","rule":"name","entry":"pin","by":"default"}],"fields_masked":2}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("application/json"),
+        r#"[["id","password","pin"],[1,"y",2],[3,"z",4]]"#,
+        r#"{"kind":"json","size":45,"masked":[{"path":"[1][1]","rule":"table","entry":"password","by":"default"},{"path":"[1][2]","rule":"table","entry":"pin","by":"default"},{"path":"[2][1]","rule":"table","entry":"password","by":"default"},{"path":"[2][2]","rule":"table","entry":"pin","by":"default"}],"fields_masked":4}"#,
+    );
+    let own = rules(|c| {
+        c.paths = list(&["a.b", "items[*].pin", "value.a"]);
+        c.allow_paths = list(&["b", "a[0]"]);
+    });
+    explained(
+        &own,
+        Some("application/json"),
+        r#"{"value":{"a":"pin=5"},"b":[{"pin":1}],"name":"x"}"#,
+        r#"{"kind":"json","size":50,"masked":[{"path":"value.a","rule":"path","entry":"value.a","by":"user"}],"fields_masked":1}"#,
+    );
+}
+
+#[test]
 fn every_part_is_found_inside_a_name_and_every_ending_only_at_its_end() {
     let rules = Rules::default();
     let parts = "password passwort passwd passphrase passcode privatekey phonenumber apikey accesskey accesstoken \
@@ -1017,5 +1256,26 @@ fn a_boundary_has_a_limit() {
         let body = format!("--{boundary}\r\n\r\nshown\r\n--{boundary}--\r\n");
         let masked = mask_body(&Rules::default(), Some(&kind), body.as_bytes());
         assert_eq!(masked.text.contains("shown"), len == 200);
+    }
+}
+
+#[test]
+fn the_kinds_of_containers_are_known_at_any_depth() {
+    for depth in [63, 64, 65, 127, 128, 129] {
+        for object in [0, 1] {
+            // Objects and arrays in turn; a name behind each of them shows whether the one around it is known again.
+            let nested = (0..depth).fold("{\"pin\":1,\"b\":2}".to_owned(), |inner, level| {
+                if level % 3 == object {
+                    format!("[{inner},5]")
+                } else {
+                    format!("{{\"k\":{inner},\"pin\":3}}")
+                }
+            });
+            let expected = nested
+                .replace("\"pin\":1", "\"pin\":\"***MASKED***\"")
+                .replace("\"pin\":3", "\"pin\":\"***MASKED***\"");
+            let masked = mask_body(&Rules::default(), Some("application/json"), nested.as_bytes());
+            assert_eq!(masked.text, expected, "{depth}");
+        }
     }
 }
