@@ -1151,6 +1151,217 @@ fn json_is_explained_by_its_paths() {
 }
 
 #[test]
+fn a_url_and_a_connection_string_lose_their_users() {
+    text(&Rules::default(), "http://h:8x/a@b", "http://***MASKED***@b");
+    text(&Rules::default(), "redis://:pw@h", "redis://***MASKED***@h");
+    text(
+        &Rules::default(),
+        "https://hooks.slack.com/services/T00/B00/abc",
+        "https://hooks.slack.com/services/***MASKED***",
+    );
+    text(&Rules::default(), "http://jo:pw h", "http://***MASKED*** h");
+    text(&Rules::default(), "//jo:pw@h", "//***MASKED***@h");
+    text(
+        &Rules::default(),
+        "https://hooks.slack.com/services/T00/B00/abc-d.e next",
+        "https://hooks.slack.com/services/***MASKED*** next",
+    );
+    text(&Rules::default(), "http://jo:pw", "http://***MASKED***");
+    text(&Rules::default(), "http://jo:pw@h:80/é@x", "http://***MASKED***@***MASKED***@x");
+    text(&Rules::default(), "jdbc:oracle:thin:scott/tiger@h:1521", "jdbc:oracle:thin:***MASKED***@h:1521");
+    text(&Rules::default(), "jo:Pw1x@host:5432/db", "***MASKED***@host:5432/db");
+    text(&Rules::default(), "jo:P1x@h:x", "jo:P1x@h:x");
+    text(&Rules::default(), "mailto:Jo1@host.example", "mailto:Jo1@host.example");
+    text(&Rules::default(), "jo:@host:1", "jo:@host:1");
+    text(&Rules::default(), "jo:1@h", "jo:1@h");
+    text(&Rules::default(), "j+o:Pw1x@host:1", "***MASKED***@host:1");
+}
+
+#[test]
+fn a_value_ends_where_its_notation_ends() {
+    text(
+        &Rules::default(),
+        "bot123456789:AAabcdefghijklmnopqrstuvwxyz0123456789a",
+        "bot123456789:AAabcdefghijklmnopqrstuvwxyz0123456789a",
+    );
+    text(&Rules::default(), "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw", "***MASKED***");
+    text(&Rules::default(), "password[0]: x", "password[0]: ***MASKED***");
+    text(&Rules::default(), r#"x\npin=1"#, r#"x\npin=***MASKED***"#);
+    text(&Rules::default(), r#"x\qpin=1"#, r#"x\qpin=1"#);
+    text(&Rules::default(), "&quot;password&quot;: x", "&quot;password&quot;: ***MASKED***");
+    text(&Rules::default(), r#"\u0022password\u0022: x"#, r#"\u0022password\u0022: ***MASKED***"#);
+    text(&Rules::default(), "pass%77ord: x", "pass%77ord: ***MASKED***");
+    text(&Rules::default(), "key=abc", "key=***MASKED***");
+    text(&Rules::default(), "x,pin:5", "x,pin:***MASKED***");
+    text(&Rules::default(), "password = x y\nz", "password = ***MASKED***\nz");
+    text(&Rules::default(), "a password=x;y", "a password=***MASKED***");
+    text(&Rules::default(), r#"password="x""y" z"#, r#"password="***MASKED***" z"#);
+    text(&Rules::default(), "password=(x y) z", "password=***MASKED*** z");
+    text(&Rules::default(), "password=(x (y) z) w", "password=***MASKED*** w");
+    text(&Rules::default(), "password=('x)' y) z", "password=***MASKED*** z");
+    text(&Rules::default(), "password={a: {b: 1}, c: 2} z", "password=***MASKED*** z");
+    text(&Rules::default(), r#"password={"a}": "\"}"} z"#, "password=***MASKED*** z");
+    text(&Rules::default(), r#"password=["["] z"#, "password=***MASKED*** z");
+    text(&Rules::default(), "password=$x y", "password=***MASKED*** y");
+    text(&Rules::default(), "password=$1 y", "password=$1 y");
+    text(&Rules::default(), "password=$1234 y", "password=***MASKED*** y");
+    text(&Rules::default(), "password==x y", "password==***MASKED***");
+    text(&Rules::default(), "password:=x y", "password:=***MASKED***");
+    text(&Rules::default(), "password[a][b]=x", "password[a][b]=x");
+    text(&Rules::default(), r#"\npassword: x y"#, r#"\npassword: ***MASKED*** y"#);
+    text(&Rules::default(), r#"""password"":""x y"",b"#, r#"""password"":""***MASKED***"",b"#);
+    text(&Rules::default(), "a%2Fpassword%3Dx+y b", "***MASKED*** b");
+}
+
+#[test]
+fn schemes_and_tags_have_secrets_behind_them() {
+    text(&Rules::default(), "x bearer abc123", "x bearer ***MASKED***");
+    text(&Rules::default(), "Negotiate YIIabc", "Negotiate ***MASKED***");
+    text(&Rules::default(), "token abcdef123456", "token ***MASKED***");
+    text(&Rules::default(), "DE89370400440532013000", "***MASKED***");
+    text(&Rules::default(), "1 2 3 4111 1111 1111 1111", "1 2 3 ***MASKED***");
+    text(&Rules::default(), "<!-- pin=5 -->", "<!-- ***MASKED*** -->");
+    text(
+        &Rules::default(),
+        r#"x {"table":{"rows":[["a",1]],"columns":["token","x"]}} y"#,
+        r#"x {"table":{"rows":[["a",1]],"columns":["token","x"]}} y"#,
+    );
+    text(&Rules::default(), "digest abc= x", "digest abc= x");
+    text(&Rules::default(), r#"Digest x="y" z"#, "Digest ***MASKED***");
+    text(&Rules::default(), "Bearer = x", "Bearer = ***MASKED***");
+    text(&Rules::default(), "ApiKey abc123 x", "ApiKey ***MASKED*** x");
+    text(&Rules::default(), r#"<password a="b">x</password>"#, r#"<password a="***MASKED***">***MASKED***</password>"#);
+}
+
+#[test]
+fn sql_literals_are_those_of_sensitive_columns() {
+    text(&Rules::default(), "password 'x'", "password '***MASKED***'");
+    text(
+        &Rules::default(),
+        "INSERT INTO t (id, password) VALUES (1, 'x')",
+        "INSERT INTO t (id, password) VALUES (1, '***MASKED***')",
+    );
+    text(&Rules::default(), "IDENTIFIED BY 'x'", "IDENTIFIED BY '***MASKED***'");
+    text(&Rules::default(), "identified by N'x'", "identified by N'***MASKED***'");
+    text(&Rules::default(), "password = N'x'", "password = N'***MASKED***'");
+    text(
+        &Rules::default(),
+        "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyypassword 'x'",
+        "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyypassword '***MASKED***'",
+    );
+    text(&Rules::default(), "root:pw@tcp(h:3306)", "***MASKED***@tcp(h:3306)");
+    text(
+        &Rules::default(),
+        "INSERT INTO t (id, password, c) VALUES (1, 'x', 2), (3, 'y', 4) RETURNING id",
+        "INSERT INTO t (id, password, c) VALUES (1, '***MASKED***', 2), (3, '***MASKED***', 4) RETURNING id",
+    );
+    text(
+        &Rules::default(),
+        "insert into t (`password`) values ('x'), ( 'y' )",
+        "insert into t (`password`) values ('***MASKED***'), ( '***MASKED***' )",
+    );
+    text(
+        &Rules::default(),
+        "INSERT INTO t (id, password) VALUES (f(1, 2), 'x')",
+        "INSERT INTO t (id, password) VALUES (f(1, 2), '***MASKED***')",
+    );
+    text(
+        &Rules::default(),
+        "INSERT INTO t (id, [password]) VALUES (1, N'x')",
+        "INSERT INTO t (id, [password]) VALUES (1, N'***MASKED***')",
+    );
+    text(
+        &Rules::default(),
+        "INSERT INTO t (id, password) VALUES ('a,b', 'x') x",
+        "INSERT INTO t (id, password) VALUES ('a,b', '***MASKED***') x",
+    );
+    text(
+        &Rules::default(),
+        "INSERT INTO t (id, password) VALUES (1, 'x",
+        "INSERT INTO t (id, password) VALUES (1,***MASKED***",
+    );
+    text(
+        &Rules::default(),
+        "INSERT INTO t (id, password) VALUES (1, '')",
+        "INSERT INTO t (id, password) VALUES (1, '')",
+    );
+    text(
+        &Rules::default(),
+        "password IN ('x', 'y') AND b = 'z'",
+        "password IN ('***MASKED***', '***MASKED***') AND b = 'z'",
+    );
+    text(&Rules::default(), "password IS DISTINCT FROM 'x'", "password IS DISTINCT FROM 'x'");
+    text(
+        &Rules::default(),
+        "CREATE USER a IDENTIFIED BY 'x', b IDENTIFIED BY 'y'",
+        "CREATE USER a IDENTIFIED BY '***MASKED***', b IDENTIFIED BY '***MASKED***'",
+    );
+    text(
+        &Rules::default(),
+        "password                                                               'x'",
+        "password                                                               '***MASKED***'",
+    );
+    text(&Rules::default(), "('password', 'x')", "('password', '***MASKED***')");
+    text(&Rules::default(), "('password','x y') z", "('password','***MASKED***') z");
+    text(&Rules::default(), "{'password', 'x'}", "{'password', 'x'}");
+    text(&Rules::default(), r#"('password', "it's") y"#, r#"('password', "it's") y"#);
+}
+
+#[test]
+fn a_block_of_yaml_goes_as_a_whole() {
+    text(&Rules::default(), "password: |\n  x\n  y\nz: 1", "password: ***MASKED***\nz: 1");
+    text(&Rules::default(), "a:\n  password: |2\n    x\n b", "a:\n  password: ***MASKED***\n b");
+    text(&Rules::default(), "password: |xxxxx\n  y\nz", "password: ***MASKED***\n  y\nz");
+}
+
+#[test]
+fn what_a_token_stands_between_is_looked_at() {
+    text(&Rules::default(), "a4111111111111111", "a4111111111111111");
+    text(&Rules::default(), "eyJhbGciOiJIUzI1NiJ9/+==x", "***MASKED***");
+    text(&Rules::default(), r#"\nghp_abcdefghijklmnopqrstuvwxyz0123456789"#, r#"\n***MASKED***"#);
+    text(&Rules::default(), "12345678:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw x", "***MASKED*** x");
+    text(&Rules::default(), "1234567:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw", "1234567:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw");
+    text(&Rules::default(), "token.rs:1234567: x", "token.rs:***MASKED***");
+    text(&Rules::default(), "key: x", "key: x");
+    text(&Rules::default(), "code=5", "code=5");
+    text(&Rules::default(), "password: ***", "password: ***MASKED***");
+    text(&Rules::default(), "api  key: x", "api  key: x");
+}
+
+#[test]
+fn text_in_other_text() {
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a": "a:\n  password: |2\n    x\n b"}"#,
+        r#"{"a": "a:\n  password: ***MASKED***\n b"}"#,
+        1,
+    );
+    beginning(
+        &Rules::default(),
+        Some("text/plain"),
+        "bearer\tabcdef",
+        "bearer\t [text/plain, 22 bytes, not captured from byte 7: cut]",
+        0,
+    );
+    beginning(
+        &Rules::default(),
+        Some("text/plain"),
+        "jo:Pw1x@ h",
+        "***MASKED***@ [text/plain, 19 bytes, not captured from byte 8: cut]",
+        1,
+    );
+    beginning(
+        &Rules::default(),
+        Some("text/plain"),
+        "password=$1 y",
+        "password=$ [text/plain, 22 bytes, not captured from byte 10: cut]",
+        0,
+    );
+    body(&Rules::default(), Some("text/plain"), "x\neyJhbGciOiJIUzI1NiJ9/+==x\nz", "x\n***MASKED***\nz", 1);
+}
+
+#[test]
 fn every_part_is_found_inside_a_name_and_every_ending_only_at_its_end() {
     let rules = Rules::default();
     let parts = "password passwort passwd passphrase passcode privatekey phonenumber apikey accesskey accesstoken \
