@@ -1362,6 +1362,169 @@ fn text_in_other_text() {
 }
 
 #[test]
+fn markup_is_read_as_its_readers_read_it() {
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        r#"<!DOCTYPE a [<!ENTITY p "x"><!-- c ]> --><?pi ]>?>]><a>&p;</a>"#,
+        "<!DOCTYPE a [<!-- ***MASKED*** -->]><a>***MASKED***</a>",
+        2,
+    );
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        r#"<!DOCTYPE a SYSTEM "x>y" 'z'><a>b</a>"#,
+        r#"<!DOCTYPE a SYSTEM "x>y" 'z'><a>b</a>"#,
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        "<!DOCTYPE a <b>><a/>",
+        "[application/xml, 20 bytes, not captured: malformed]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        "<a><!DOCTYPE b><c/></a>",
+        "<a> [application/xml, 23 bytes, not captured from byte 3: malformed]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        r#"<?xml version="1.0" password="x"?><a/>"#,
+        "<?masked ***MASKED***?><a/>",
+        1,
+    );
+    body(&Rules::default(), Some("application/xml"), "<!-- password=x --><a/>", "<!-- ***MASKED*** --><a/>", 1);
+    body(&Rules::default(), Some("application/xml"), "<a><!-- <b>x</b> --></a>", "<a><!-- <b>x</b> --></a>", 0);
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        "<a><!-->x</a>",
+        "<a> [application/xml, 13 bytes, not captured from byte 3: malformed]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        "<a><!-- x --!>y</a>",
+        "<a> [application/xml, 19 bytes, not captured from byte 3: malformed]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        "<a><![CDATA[<password>x</password>]]></a>",
+        "<a>&lt;password&gt;***MASKED***&lt;/password&gt;</a>",
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        "<a>Bearer <b>abc123</b></a>",
+        "<a>Bearer <b>***MASKED***</b></a>",
+        1,
+    );
+    body(&Rules::default(), Some("application/xml"), "<p>&unknown; x</p>", "<p>&unknown; x</p>", 0);
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        "<a><name>password</name></a><b><value>x</value></b>",
+        "<a><name>password</name></a><b>***MASKED***</b>",
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        "<a><b>&lt;c&gt;&amp;lt;pin&amp;gt;5&amp;lt;/pin&amp;gt;&lt;/c&gt;</b></a>",
+        "<a><b>&lt;c&gt;&amp;lt;pin&amp;gt;***MASKED***&amp;lt;/pin&amp;gt;&lt;/c&gt;</b></a>",
+        1,
+    );
+    body(&Rules::default(), Some("application/xml"), "<a>&lt;b&gt;&amp;lt;c&amp;gt;&amp;amp;lt;pin&amp;amp;gt;5&amp;amp;lt;/pin&amp;amp;gt;&amp;lt;/c&amp;gt;&lt;/b&gt;</a>", "<a>&lt;b&gt;&amp;lt;c&amp;gt;***MASKED***&amp;lt;/c&amp;gt;&lt;/b&gt;</a>", 1);
+    body(
+        &Rules::default(),
+        Some("text/html"),
+        r#"<!DOCTYPE a [<!ENTITY p "x"><!-- c ]> --><?pi ]>?>]><a>&p;</a>"#,
+        "[text/html, 62 bytes, not captured: malformed]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("text/html"),
+        r#"<!DOCTYPE a SYSTEM "x>y" 'z'><a>b</a>"#,
+        "[text/html, 37 bytes, not captured: malformed]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("text/html"),
+        r#"<!DOCTYPE a [<!ELEMENT b "]">]><a/>"#,
+        "[text/html, 35 bytes, not captured: malformed]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("text/html"),
+        r#"<?xml version="1.0" password="x"?><a/>"#,
+        "<?masked ***MASKED***?><a/>",
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("text/html"),
+        "<a><![CDATA[<password>x</password>]]></a>",
+        "<a>&lt;password&gt;***MASKED***&lt;/password&gt;</a>",
+        1,
+    );
+    body(&Rules::default(), Some("text/html"), r#"<a b="c" <d>"#, "[text/html, 12 bytes, not captured: malformed]", 0);
+    body(&Rules::default(), Some("text/html"), r#"<a b="<c>">x</a>"#, r#"<a b="<c>">x</a>"#, 0);
+    body(&Rules::default(), Some("text/plain"), "<a password>x</a>", "<a password>x</a>", 0);
+    body(
+        &Rules::default(),
+        Some("text/plain"),
+        "a <password>x</password> b <c",
+        "a <password>***MASKED***</password> b  [not captured: malformed]",
+        2,
+    );
+    text(
+        &Rules::default(),
+        r#"<!DOCTYPE a [<!ENTITY p "x"><!-- c ]> --><?pi ]>?>]><a>&p;</a>"#,
+        " [not captured: malformed]",
+    );
+    text(
+        &Rules::default(),
+        r#"<img src="https://jo:pw@h/a?token=x" alt="pin=5">"#,
+        r#"<img src="https://***MASKED***@h/a?token=***MASKED***" alt="pin=***MASKED***">"#,
+    );
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a": "<add key=\"password\" value=\"x\"/>"}"#,
+        r#"{"a": "<add key=\"***MASKED***\" value=\"***MASKED***\"/>"}"#,
+        2,
+    );
+}
+
+#[test]
+fn markup_is_explained_by_its_elements() {
+    explained(
+        &Rules::default(),
+        Some("application/xml"),
+        "<password>x</password>",
+        r#"{"kind":"markup","size":22,"masked":[{"path":"password","rule":"name","entry":"password","by":"default"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("application/xml"),
+        "<p>Bearer <b>abc123</b></p>",
+        r#"{"kind":"markup","size":27,"masked":[{"path":"p/b","rule":"pair","entry":"bearer","by":"default"}],"fields_masked":1}"#,
+    );
+}
+
+#[test]
 fn every_part_is_found_inside_a_name_and_every_ending_only_at_its_end() {
     let rules = Rules::default();
     let parts = "password passwort passwd passphrase passcode privatekey phonenumber apikey accesskey accesstoken \
