@@ -1525,6 +1525,100 @@ fn markup_is_explained_by_its_elements() {
 }
 
 #[test]
+fn a_document_of_graphql_is_told_by_its_head() {
+    explained(
+        &Rules::default(),
+        None,
+        "fragment F on User { c }",
+        r#"{"kind":"graphql","size":24,"masked":[],"fields_masked":0}"#,
+    );
+    explained(
+        &Rules::default(),
+        None,
+        "fragment F of User { c }",
+        r#"{"kind":"text","size":24,"masked":[],"fields_masked":0}"#,
+    );
+    explained(&Rules::default(), None, "query a b { c }", r#"{"kind":"text","size":15,"masked":[],"fields_masked":0}"#);
+    explained(
+        &Rules::default(),
+        None,
+        "query Q { c }",
+        r#"{"kind":"graphql","size":13,"masked":[],"fields_masked":0}"#,
+    );
+    explained(&Rules::default(), None, "a b { c }", r#"{"kind":"text","size":9,"masked":[],"fields_masked":0}"#);
+    explained(
+        &Rules::default(),
+        None,
+        "{ abc : bcd ( c: 1) }",
+        r#"{"kind":"graphql","size":21,"masked":[],"fields_masked":0}"#,
+    );
+    explained(&Rules::default(), None, "{ a: b c }", r#"{"kind":"text","size":10,"masked":[],"fields_masked":0}"#);
+    explained(&Rules::default(), None, "{ abc  {b} }", r#"{"kind":"graphql","size":12,"masked":[],"fields_masked":0}"#);
+    explained(&Rules::default(), None, "{ abc = b }", r#"{"kind":"text","size":11,"masked":[],"fields_masked":0}"#);
+}
+
+#[test]
+fn a_first_line_is_no_header() {
+    explained(
+        &Rules::default(),
+        Some("message/http"),
+        "HTTP/1.1 200 password: x\nHost: h",
+        r#"{"kind":"headers","size":32,"masked":[],"fields_masked":0}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("message/http"),
+        "GET /token:x HTTP/1.1\nHost: h",
+        r#"{"kind":"headers","size":29,"masked":[],"fields_masked":0}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("message/http"),
+        "Host: h\nHTTP/1.1 200 password: x",
+        r#"{"kind":"headers","size":32,"masked":[{"path":"[\"HTTP/1.1 200 password\"]","rule":"name","entry":"password","by":"default"}],"fields_masked":1}"#,
+    );
+}
+
+#[test]
+fn a_lead_may_begin_inside_a_character() {
+    explained(&Rules::default(), Some("text/plain"), "éééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé password: x", r#"{"kind":"text","size":512,"masked":[{"path":"","at":511,"rule":"name","entry":"password","by":"default"}],"fields_masked":1}"#);
+    explained(&Rules::default(), Some("text/plain"), "xéééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééééé password: x", r#"{"kind":"text","size":513,"masked":[{"path":"","at":512,"rule":"name","entry":"password","by":"default"}],"fields_masked":1}"#);
+}
+
+#[test]
+fn a_part_without_a_name_is_told_by_its_id() {
+    explained(
+        &Rules::default(),
+        Some("multipart/form-data; boundary=b"),
+        "--b\r\nContent-ID: <me@example.com>\r\nContent-Type: application/json\r\n\r\n{\"pin\":1}\r\n--b--\r\n",
+        r#"{"kind":"multipart","size":87,"masked":[{"path":"me.pin","rule":"name","entry":"pin","by":"default"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("multipart/form-data; boundary=b"),
+        "--b\r\nContent-Disposition: form-data; name=\"=?utf-8?q?a?=\"\r\n\r\n1\r\n--b--\r\n",
+        r#"{"kind":"multipart","size":71,"masked":[{"path":"[\"=?utf-8?q?a?=\"]","rule":"unreadable"}],"fields_masked":1}"#,
+    );
+    let own = rules(|c| {
+        c.paths = list(&["user.code"]);
+    });
+    body(
+        &own,
+        Some("multipart/form-data; boundary=b"),
+        "--b\r\nContent-Disposition: form-data; name=\"user[code\"\r\n\r\n1\r\n--b--\r\n",
+        "--b\r\nContent-Disposition: form-data; name=\"user[code\"\r\n\r\n***MASKED***\r\n--b--\r\n",
+        1,
+    );
+    body(
+        &own,
+        Some("multipart/form-data; boundary=b"),
+        "--b\r\nContent-Disposition: form-data; name=\"user[code]\"\r\n\r\n1\r\n--b--\r\n",
+        "--b\r\nContent-Disposition: form-data; name=\"user[code]\"\r\n\r\n***MASKED***\r\n--b--\r\n",
+        1,
+    );
+}
+
+#[test]
 fn every_part_is_found_inside_a_name_and_every_ending_only_at_its_end() {
     let rules = Rules::default();
     let parts = "password passwort passwd passphrase passcode privatekey phonenumber apikey accesskey accesstoken \
@@ -1652,4 +1746,78 @@ fn the_kinds_of_containers_are_known_at_any_depth() {
             assert_eq!(masked.text, expected, "{depth}");
         }
     }
+}
+
+#[test]
+fn a_body_that_is_cut_in_a_character_is_kept_before_it() {
+    let body = Body::beginning(Some("application/json"), b"{\"a\":1,\"b\":\"\xC3", 20);
+    assert_eq!(
+        mask_content(&Rules::default(), None, &body).text,
+        "{\"a\":1,\"b\": [application/json, 20 bytes, not captured from byte 11: cut]"
+    );
+    // The second half of a character without the first is none that is cut.
+    let body = Body::beginning(Some("text/plain"), b"\xFF\xFEa\0 \0\0\xDC", 20);
+    assert!(mask_content(&Rules::default(), None, &body).whole);
+    let body = Body::beginning(Some("text/plain"), b"\xFF\xFEa\0 \0\0\xD8", 20);
+    assert!(!mask_content(&Rules::default(), None, &body).whole);
+}
+
+#[test]
+fn utf_16_is_told_from_what_is_called_so() {
+    let kind = Some("text/plain; charset=utf-16");
+    let read = |bytes: &[u8]| mask_body(&Rules::default(), kind, bytes);
+    // Neither order has an ASCII character.
+    assert_eq!(read(&[0xB1, 0xC4]).text, "\u{C4B1}");
+    // Ten ASCII characters, and more than one in eight bytes that would be a pair of them.
+    let mut bytes = b"a\0".repeat(10);
+    assert!(!read(&bytes).whole);
+    bytes.extend(b"AB".repeat(5));
+    assert!(read(&bytes).whole);
+}
+
+#[test]
+fn what_is_no_text_is_described() {
+    let note = |kind, bytes: &[u8]| mask_body(&Rules::default(), kind, bytes).text;
+    assert_eq!(note(None, b"\xC3("), "[unknown type, 2 bytes, not captured: binary]");
+    assert_eq!(note(Some("text/plain"), b"\xC3("), "[text/plain, 2 bytes, not captured: not utf-8]");
+    let off = rules(|c| c.mask_body = false);
+    assert!(mask_body(&off, None, b"a\x01").whole);
+    assert_eq!(mask_body(&off, None, b"password=x").text, "password=x");
+    // Parts of another charset than they are declared in.
+    let parts = "--b\r\nContent-Disposition: form-data; name=\"pin\"\r\n\r\n5\r\n--b--\r\n";
+    let bytes: Vec<u8> = [0xFEFFu16].into_iter().chain(parts.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    assert_eq!(note(Some("text/plain"), &bytes), parts.replace('5', PLACEHOLDER));
+}
+
+#[test]
+fn an_explanation_has_limits() {
+    let told =
+        |text: &str| explain_content(&Rules::default(), None, &Body::new(Some("application/json"), text.as_bytes()));
+    let members: Vec<String> = (0..=explain::MOST).map(|i| format!("\"pin{i}\":1")).collect();
+    let most = told(&format!("{{{}}}", members.join(",")));
+    assert_eq!(most.matches("\"path\"").count(), explain::MOST);
+    assert!(most.ends_with(&format!("\"fields_masked\":{},\"truncated_list\":true}}", explain::MOST + 1)));
+    let all = told(&format!("{{{}}}", members.get(1..).unwrap().join(",")));
+    assert!(all.ends_with(&format!("\"fields_masked\":{}}}", explain::MOST)));
+    // Steps of sixty letters and a dot.
+    let path = |len: usize| {
+        let nested =
+            (0..len / 61).fold("{\"pin\":1}".to_owned(), |inner, _| format!("{{\"{}\":{inner}}}", "a".repeat(60)));
+        told(&format!("{{\"{}\":{nested}}}", "b".repeat(len % 61)))
+    };
+    // With `.` and `pin`, four more.
+    assert!(path(explain::LONGEST_PATH - 4).contains(".pin\""));
+    assert!(path(explain::LONGEST_PATH - 3).contains(".pi…\""));
+}
+
+#[test]
+fn an_explanation_tells_of_a_callback() {
+    let custom: Box<Custom> = Box::new(|_, _| None);
+    let told = |kind| explain_content(&Rules::default(), Some(&custom), &Body::new(Some(kind), b"Cookie: a=b"));
+    assert_eq!(
+        told("text/plain"),
+        "{\"content_type\":\"text/plain\",\"kind\":\"callback\",\"size\":11,\
+         \"masked\":[{\"path\":\"\",\"rule\":\"callback\"}],\"fields_masked\":1}"
+    );
+    assert!(told("message/http").contains("\"kind\":\"headers\""));
 }
