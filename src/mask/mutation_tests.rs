@@ -1619,6 +1619,30 @@ fn a_part_without_a_name_is_told_by_its_id() {
 }
 
 #[test]
+fn json_at_its_ends() {
+    body(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"a":"\u000a\u001f pin=5"}"#,
+        r#"{"a":"\n\u001f pin=***MASKED***"}"#,
+        1,
+    );
+    beginning(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"key":["a""#,
+        r#"{"key":"***MASKED***" [application/json, 20 bytes, not captured from byte 11: cut]"#,
+        1,
+    );
+    explained(
+        &Rules::default(),
+        Some("application/json"),
+        r#"{"value":[{"value":"x","name":"token"}],"name":"password"}"#,
+        r#"{"kind":"json","size":58,"masked":[{"path":"value","rule":"pair","entry":"password","by":"default"}],"fields_masked":1}"#,
+    );
+}
+
+#[test]
 fn every_part_is_found_inside_a_name_and_every_ending_only_at_its_end() {
     let rules = Rules::default();
     let parts = "password passwort passwd passphrase passcode privatekey phonenumber apikey accesskey accesstoken \
@@ -1736,7 +1760,7 @@ fn the_kinds_of_containers_are_known_at_any_depth() {
                 if level % 3 == object {
                     format!("[{inner},5]")
                 } else {
-                    format!("{{\"k\":{inner},\"pin\":3}}")
+                    format!("{{\"q\":{inner},\"pin\":3}}")
                 }
             });
             let expected = nested
@@ -1820,4 +1844,17 @@ fn an_explanation_tells_of_a_callback() {
          \"masked\":[{\"path\":\"\",\"rule\":\"callback\"}],\"fields_masked\":1}"
     );
     assert!(told("message/http").contains("\"kind\":\"headers\""));
+}
+
+#[test]
+fn what_is_nested_too_deep_is_masked_under_any_name() {
+    // A name that says nothing, one that names others, and none.
+    for (open, close) in [("{\"q\":", "}"), ("{\"k\":", "}"), ("[", "]")] {
+        for depth in [200, 201] {
+            let nested = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            let masked = mask_body(&Rules::default(), Some("application/json"), nested.as_bytes());
+            let hidden = format!("{}\"***MASKED***\"{}", open.repeat(200), close.repeat(200));
+            assert_eq!(masked.text, if depth > 200 { hidden } else { nested }, "{open} {depth}");
+        }
+    }
 }
