@@ -1643,6 +1643,30 @@ fn json_at_its_ends() {
 }
 
 #[test]
+fn text_at_the_edges_of_its_notations() {
+    text(&Rules::default(), "code=5&x=1 y", "code=***MASKED***&x=1 y");
+    text(&Rules::default(), "y,code=5&b=6", "y,code=5&b=6");
+    text(&Rules::default(), "password:/x", "password:***MASKED***");
+    text(&Rules::default(), "pin: /x", "pin: ***MASKED***");
+    text(&Rules::default(), "(password) =x", "(password) =x");
+    text(&Rules::default(), "password=(x)>y", "password=***MASKED***>y");
+    text(&Rules::default(), r#"password='a\\' b"#, "password='***MASKED***' b");
+    text(&Rules::default(), "SET PASSWORD FOR jo = 'x'", "SET PASSWORD FOR jo = '***MASKED***'");
+    text(&Rules::default(), "pin is not like in by 'x'", "pin is not like in by 'x'");
+    text(&Rules::default(), "my_email ~ 'x'", "my_email ~ '***MASKED***'");
+    text(&Rules::default(), "my_email 'x'", "my_email 'x'");
+    text(
+        &Rules::default(),
+        "INSERT INTO t (a, pin) VALUES ('a', '1'), ('b', '2') ; pin='3'",
+        "INSERT INTO t (a, pin) VALUES ('a', '***MASKED***'), ('b', '***MASKED***') ; pin='***MASKED***'",
+    );
+    text(&Rules::default(), "INSERT INTO t (a, pin) VALUES ('a', n'5'), ('b', nn'6'), ('c', 'n'), ('d', n''), ('e', ' ')", "INSERT INTO t (a, pin) VALUES ('a', n'***MASKED***'), ('b', ***MASKED***), ('c', '***MASKED***'), ('d', n''), ('e', '***MASKED***')");
+    text(&Rules::default(), "password: |-4x\n  y", "password: ***MASKED***");
+    text(&Rules::default(), r#"x\npin:5 y"#, r#"x\npin:***MASKED*** y"#);
+    text(&Rules::default(), "a//b:C1@d:5", "a//b:C1@d:5");
+}
+
+#[test]
 fn every_part_is_found_inside_a_name_and_every_ending_only_at_its_end() {
     let rules = Rules::default();
     let parts = "password passwort passwd passphrase passcode privatekey phonenumber apikey accesskey accesstoken \
