@@ -1667,6 +1667,212 @@ fn text_at_the_edges_of_its_notations() {
 }
 
 #[test]
+fn attributes_and_elements_are_paired() {
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        r#"<a password = "x" />"#,
+        r#"<a password = "***MASKED***" />"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        r#"<a b="1"password="x">y</a>"#,
+        "[application/xml, 26 bytes, not captured: malformed]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        "<tr><td>Password</td><td>x</td><td>y</td></tr>",
+        "<tr><td>Password</td><td>x</td><td>y</td></tr>",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        r#"<label for="p">Password</label> <input id="p" value="x">"#,
+        r#"<label for="p">Password</label> <input id="***MASKED***" value="***MASKED***">***MASKED*** [application/xml, 56 bytes, not captured from byte 56: malformed]"#,
+        3,
+    );
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        r#"<label>Password <input value="x"></label>"#,
+        r#"<label>Password <input value="***MASKED***"> [application/xml, 41 bytes, not captured from byte 33: malformed]"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        r#"<input name="password" value="x">"#,
+        r#"<input name="***MASKED***" value="***MASKED***">***MASKED*** [application/xml, 33 bytes, not captured from byte 33: malformed]"#,
+        3,
+    );
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        r#"<param name="user" value="pin"/>"#,
+        r#"<param name="user" value="pin"/>"#,
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        r#"<wsse:Password Type="t">x</wsse:Password>"#,
+        r#"<wsse:Password Type="***MASKED***">***MASKED***</wsse:Password>"#,
+        2,
+    );
+    body(&Rules::default(), Some("application/xml"), "<script>var a=1</script>x", "<script>[text/javascript, 7 bytes, not captured: script]</script> [application/xml, 25 bytes, not captured from byte 24: malformed]", 1);
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        r#"<a b="<c>">x</a>"#,
+        "[application/xml, 16 bytes, not captured: malformed]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        r#"<a/ pin="5">"#,
+        "[application/xml, 12 bytes, not captured: malformed]",
+        0,
+    );
+    body(
+        &Rules::default(),
+        Some("application/xml"),
+        r#"<a ="5" pin="6">"#,
+        "[application/xml, 16 bytes, not captured: malformed]",
+        0,
+    );
+    body(&Rules::default(), Some("application/xml"), r#"<a ghp_abcdefghijklmnopqrstuvwxyz0123456789="x"/>"#, "<a/>", 1);
+    body(&Rules::default(), Some("text/html"), r#"<a password = "x" />"#, r#"<a password = "***MASKED***" />"#, 1);
+    body(&Rules::default(), Some("text/html"), "<a password>x</a>", "<a password>x</a>", 0);
+    body(
+        &Rules::default(),
+        Some("text/html"),
+        r#"<a b="1"password="x">y</a>"#,
+        r#"<a b="1"password="***MASKED***">y</a>"#,
+        1,
+    );
+    body(&Rules::default(), Some("text/html"), "<p>token <b>abc123</b></p>", "<p>token <b>abc123</b></p>", 0);
+    body(
+        &Rules::default(),
+        Some("text/html"),
+        "<p>Password: <b>x</b> y</p>",
+        "<p>Password: <b>***MASKED***</b>***MASKED***</p>",
+        2,
+    );
+    body(
+        &Rules::default(),
+        Some("text/html"),
+        "<script>x</scriptx>y</script>z",
+        "<script>[text/javascript, 12 bytes, not captured: script]</script>z",
+        1,
+    );
+}
+
+#[test]
+fn pairs_of_markup_are_explained() {
+    explained(
+        &Rules::default(),
+        Some("application/xml"),
+        "<dl><dt>a</dt><dt>pin</dt><dd>x</dd><dd>y</dd></dl>",
+        r#"{"kind":"markup","size":51,"masked":[{"path":"dl/dd","rule":"pair","entry":"pin","by":"default"},{"path":"dl/dd","rule":"pair","entry":"pin","by":"default"}],"fields_masked":2}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("application/xml"),
+        r#"<input name="password" value="x">"#,
+        r#"{"kind":"markup","size":33,"masked":[{"path":"input/@value","rule":"pair","entry":"password","by":"default"},{"path":"input","rule":"pair","entry":"password","by":"default"},{"path":"input/@name","rule":"pair"}],"fields_masked":3,"broke_at":33}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("application/xml"),
+        r#"<a ghp_abcdefghijklmnopqrstuvwxyz0123456789="x"/>"#,
+        r#"{"kind":"markup","size":49,"masked":[{"path":"a","rule":"value","entry":"secret as a name","by":"default"}],"fields_masked":1}"#,
+    );
+    explained(
+        &Rules::default(),
+        Some("text/html"),
+        "<ul><li>a<li>pin: 5</ul>",
+        r#"{"kind":"markup","size":24,"masked":[{"path":"ul/li","at":5,"rule":"name","entry":"pin","by":"default"}],"fields_masked":1}"#,
+    );
+}
+
+#[test]
+fn elements_of_html_end_where_the_next_begin() {
+    body(
+        &Rules::default(),
+        Some("text/html"),
+        "<table><tr><td>a<td>b<tr><td>pin<td>5</table>z",
+        "<table><tr><td>a<td>b<tr><td>pin<td>***MASKED***</table>z",
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("text/html"),
+        "<table><tr><th>pin<td>5<tr><td>b</table>",
+        "<table><tr><th>pin<td>***MASKED*** [text/html, 40 bytes, not captured from byte 40: malformed]",
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("text/html"),
+        "<table><tbody><tr><td>pin<td>5<tbody><tr><td>b</table>",
+        "<table><tbody><tr><td>pin<td>***MASKED***<tbody><tr><td>b</table>",
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("text/html"),
+        "<table><thead><tr><td>pin<tfoot><tr><td>b</table>",
+        "<table><thead><tr><td>pin<tfoot>***MASKED*** [text/html, 49 bytes, not captured from byte 49: malformed]",
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("text/html"),
+        r#"<select name="pin"><option>a<option>5</select>b"#,
+        r#"<select name="pin">***MASKED***</select>b"#,
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("text/html"),
+        r#"<select><optgroup label="pin"><option>5<optgroup><option>6</select>"#,
+        r#"<select><optgroup label="pin">***MASKED*** [text/html, 67 bytes, not captured from byte 67: malformed]"#,
+        1,
+    );
+    body(&Rules::default(), Some("text/html"), "<p>pin:<div>5</div>", "<p>pin:<div>***MASKED***</div>", 1);
+    body(
+        &Rules::default(),
+        Some("text/html"),
+        "<p>pin:<b>5</b><ul><li>a<li>b</ul>",
+        "<p>pin:<b>***MASKED***</b><ul><li>a<li>b</ul>",
+        1,
+    );
+    body(&Rules::default(), Some("text/html"), "<p>pin<p>5", "<p>pin<p>***MASKED***", 1);
+    body(&Rules::default(), Some("text/html"), "<pin>5<p>6<div>7</div></pin>8", "<pin>***MASKED***</pin>8", 1);
+    body(
+        &Rules::default(),
+        Some("text/html"),
+        "<dt>pin<dd>5<dt>b<dd>6",
+        "<dt>pin<dd>***MASKED*** [text/html, 22 bytes, not captured from byte 22: malformed]",
+        1,
+    );
+    body(
+        &Rules::default(),
+        Some("text/html"),
+        r#"<dd name="pin">5<dt>6"#,
+        r#"<dd name="***MASKED***">***MASKED*** [text/html, 21 bytes, not captured from byte 21: malformed]"#,
+        2,
+    );
+    body(&Rules::default(), Some("application/xml"), "<a>pin=5</a>", "<a>�pin=***MASKED***</a>", 1);
+}
+
+#[test]
 fn every_part_is_found_inside_a_name_and_every_ending_only_at_its_end() {
     let rules = Rules::default();
     let parts = "password passwort passwd passphrase passcode privatekey phonenumber apikey accesskey accesstoken \
@@ -1881,4 +2087,28 @@ fn what_is_nested_too_deep_is_masked_under_any_name() {
             assert_eq!(masked.text, if depth > 200 { hidden } else { nested }, "{open} {depth}");
         }
     }
+}
+
+#[test]
+fn entities_are_the_signs_that_they_stand_for() {
+    let entities = "gt> GT> amp& AMP& quot\" QUOT\" apos' excl! num# dollar$ percnt% lpar( rpar) ast* midast* plus+ comma, period. \
+                    sol/ colon: semi; equals= quest? commat@ lsqb[ lbrack[ bsol\\ rsqb] rbrack] Hat^ lowbar_ UnderBar_ grave` \
+                    DiacriticalGrave` lcub{ lbrace{ verbar| vert| VerticalLine| rcub} rbrace} hyphen- dash- shy\u{AD} \
+                    ZeroWidthSpace\u{AD} zwj\u{AD} zwnj\u{AD} Tab\t NewLine\n";
+    for entity in entities.split(' ').chain(["nbsp "]) {
+        let (at, sign) = entity.char_indices().next_back().unwrap();
+        let name = &entity[..at];
+        let written = match sign {
+            '>' => "&gt;".to_owned(),
+            '&' => "&amp;".to_owned(),
+            '"' => "&quot;".to_owned(),
+            '\'' => "&#39;".to_owned(),
+            sign => sign.to_string(),
+        };
+        let (text, expected) = (format!("<p>a&{name};b: pin=5</p>"), format!("<p>a{written}b: pin=***MASKED***</p>"));
+        body(&Rules::default(), Some("text/html"), &text, &expected, 1);
+    }
+    // These five need no semicolon.
+    body(&Rules::default(), Some("text/html"), "<p>a&lt b: pin=5</p>", "<p>a&lt; b: pin=***MASKED***</p>", 1);
+    body(&Rules::default(), Some("text/html"), "<p>a&apos b: pin=5</p>", "<p>a&amp;apos b: pin=***MASKED***</p>", 1);
 }
