@@ -17,6 +17,8 @@ mod json;
 mod known;
 mod markup;
 mod multipart;
+#[cfg(test)]
+mod mutation_tests;
 mod names;
 mod note;
 #[cfg(test)]

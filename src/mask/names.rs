@@ -237,8 +237,6 @@ impl Words {
             };
             let at = self.joined.len();
             match (last, class) {
-                // The end of a word.
-                (_, Class::Gap) if at > self.last_end() => self.ends.push(at),
                 // `APIKey`: the last capital belongs to the word that the small letter goes on with.
                 (Class::Upper, Class::Lower) if upper_run > 1 => {
                     let before = self.joined.char_indices().next_back().map_or(0, |(i, _)| i);

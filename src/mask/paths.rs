@@ -12,7 +12,7 @@ use super::{explain, json, Rules};
 /// As many paths a list may have: one bit each.
 pub(super) const MOST: usize = 64;
 /// No path is longer, in bytes.
-const LONGEST: usize = 1000;
+pub(super) const LONGEST: usize = 1000;
 const RIGHT: &str = "use user.pin, items[*].code, items[0].code, *.note or [\"odd.key\"]";
 
 /// One step of a path.

@@ -292,24 +292,19 @@ pub(super) fn card(bytes: &[u8]) -> Option<usize> {
     if !begins_card(bytes) {
         return None;
     }
-    let mut digits = 0;
     let mut last = 0;
     for (at, b) in bytes.iter().enumerate() {
         if b.is_ascii_digit() {
-            digits += 1;
             last = at + 1;
-        } else if !(matches!(b, b' ' | b'-') && last == at) || digits > 19 {
+        } else if !(matches!(b, b' ' | b'-') && last == at) {
             break;
         }
     }
-    // Letters beside it make it part of a word.
-    if bytes.get(last).is_some_and(u8::is_ascii_alphabetic) {
-        return None;
-    }
-    // The digits may be followed by others that do not belong: `4111 1111 1111 1111 2025`.
+    // The digits may be followed by others that do not belong, `4111 1111 1111 1111 2025`; letters beside it make it part of a
+    // word.
     let ends = |at: &usize| {
         let [before, after] = [at.checked_sub(1), Some(*at)].map(|at| at.and_then(|at| bytes.get(at)));
-        before.is_some_and(u8::is_ascii_digit) && !after.is_some_and(u8::is_ascii_digit)
+        before.is_some_and(u8::is_ascii_digit) && !after.is_some_and(u8::is_ascii_alphanumeric)
     };
     let fits = |at: &usize| bytes.get(..*at).and_then(|b| std::str::from_utf8(b).ok()).is_some_and(is_card);
     (13..=last.min(38)).rev().filter(ends).find(fits)
