@@ -5,7 +5,7 @@
 //! authentication schemes. The string may be as it is written in JSON, with its escapes, but for `\u`.
 
 use super::names::{Hit, Place, Slot};
-use super::scan::{Signs, DASH_RUN, DIGIT_RUN, TOKEN_RUN};
+use super::scan::{DASH_RUN, DIGIT_RUN, TOKEN_RUN};
 use super::{printed, shapes, sql, text, Rules};
 
 /// A longer name, phrase or number is looked at in full.
@@ -52,67 +52,6 @@ fn no_number(near: &[u8; 24]) -> bool {
     let [_, _, _, _, _, digits @ .., _, _, _, _, _, _, _] = *near;
     let digits: [u8; 12] = digits;
     !digits.iter().rev().all(|b| b.is_ascii_digit() || matches!(b, b' ' | b'-'))
-}
-
-/// The places in text that are looked at: those of scan.rs, and the signs that text has beside them.
-pub(super) struct Places<'a> {
-    src: &'a [u8],
-    signs: Signs<'a>,
-    sign: usize,
-    /// Where the block of signs of text's own begins, and those of it that were not told yet.
-    block: usize,
-    own: u64,
-}
-
-const BLOCK: usize = 64;
-
-impl<'a> Places<'a> {
-    pub(super) fn new(src: &'a [u8]) -> Self {
-        let mut signs = Signs::new(src);
-        let sign = signs.next();
-        let mut places = Places { src, signs, sign, block: 0, own: 0 };
-        places.own = places.own_signs(0);
-        places
-    }
-
-    /// The next place; the text's length after the last.
-    pub(super) fn next(&mut self) -> usize {
-        let own = self.next_own();
-        if own < self.sign {
-            self.own &= self.own.wrapping_sub(1);
-            return own;
-        }
-        let sign = self.sign;
-        if sign < self.src.len() {
-            self.sign = self.signs.next();
-        }
-        sign
-    }
-
-    #[inline(always)]
-    fn next_own(&mut self) -> usize {
-        // (No further than the other signs.)
-        while self.own == 0 && self.block + BLOCK <= self.sign {
-            self.block += BLOCK;
-            self.own = self.own_signs(self.block);
-        }
-        match self.own {
-            0 => self.src.len(),
-            own => self.block + own.trailing_zeros() as usize,
-        }
-    }
-
-    /// `" $ ( |` in the block that begins here, one bit each.
-    #[inline(always)]
-    fn own_signs(&self, from: usize) -> u64 {
-        let is = |b: u8| u8::from(b == b'"') | u8::from(b == b'$') | u8::from(b == b'(') | u8::from(b == b'|');
-        let rest = self.src.get(from..).unwrap_or(&[]);
-        let block = rest.first_chunk::<BLOCK>();
-        if block.is_some_and(|block| block.iter().fold(0, |any, b| any | is(*b)) == 0) {
-            return 0;
-        }
-        rest.iter().take(BLOCK).enumerate().fold(0, |bits, (i, b)| bits | u64::from(is(*b)) << i)
-    }
 }
 
 /// `from` is where the string begins, `at` the place in it.

@@ -1127,7 +1127,10 @@ impl Masker<'_> {
                 Some(b'\\') => {
                     quoted.escaped = true;
                     match self.bytes.get(at + 1) {
-                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {}
+                        Some(b'"') => {
+                            quoted.hinted = quoted.hinted || hints::shows(self.rules, self.bytes, start + 1, at + 1);
+                        }
+                        Some(b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {}
                         // What such escapes hide is seen only when they are undone.
                         Some(b'u') => match self.bytes.get(at + 2..at + 6) {
                             Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => quoted.hinted = true,

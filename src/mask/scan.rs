@@ -35,7 +35,7 @@ struct Classes<T = u64> {
     digit: T,
     /// Letters that a token of known make begins with.
     first: T,
-    /// `: = < @ % '`, and what is below 0x20.
+    /// `: = < @ % ' " $ ( |`, and what is below 0x20.
     sign: T,
     /// Blank and dash: what may set off the groups of a number.
     gap: T,
@@ -83,10 +83,11 @@ const COMMA: u8 = 128;
 
 const FIRST_LOW: u8 = 1; // a d e g h k l n
 const FIRST_HIGH: u8 = 2; // p r s t w x y
-const PERCENT: u8 = 4; // % '
+const PERCENT: u8 = 4; // % ' " $ (
 const AT: u8 = 8;
 const SCHEME: u8 = 16; // b g k
 const VOWEL: u8 = 32; // a e o
+const PIPE: u8 = 64;
 const GAP: u8 = 128; // blank, dash
 
 /// For each low half of a byte, the classes that have it in some row.
@@ -132,10 +133,11 @@ const HIGH_A: [u8; 16] = low(&[
 const LOW_B: [u8; 16] = low(&[
     (FIRST_LOW, &[1, 4, 5, 7, 8, 11, 12, 14]),
     (FIRST_HIGH, &[0, 2, 3, 4, 7, 8, 9]),
-    (PERCENT, &[5, 7]),
+    (PERCENT, &[2, 4, 5, 7, 8]),
     (AT, &[0]),
     (SCHEME, &[2, 7, 11]),
     (VOWEL, &[1, 5, 15]),
+    (PIPE, &[12]),
     (GAP, &[0, 13]),
 ]);
 const HIGH_B: [u8; 16] = low(&[
@@ -145,6 +147,7 @@ const HIGH_B: [u8; 16] = low(&[
     (AT, &[4]),
     (SCHEME, &[4, 6]),
     (VOWEL, &[4, 6]),
+    (PIPE, &[7]),
     (GAP, &[2]),
 ]);
 const TOKEN: u8 = LETTERS_LOW | LETTERS_HIGH | DIGITS | DASH_DOT | UNDERSCORE;
@@ -238,7 +241,7 @@ static TABLE: [u16; 256] = {
             a & ALNUM != 0,
             a & DIGITS != 0,
             b & (FIRST_LOW | FIRST_HIGH) != 0,
-            a & SIGNS != 0 || b & (PERCENT | AT) != 0 || byte < 0x20,
+            a & SIGNS != 0 || b & (PERCENT | AT | PIPE) != 0 || byte < 0x20,
             b & GAP != 0,
             b & SCHEME != 0,
             b & VOWEL != 0,
@@ -257,7 +260,7 @@ static TABLE: [u16; 256] = {
 mod avx2 {
     use super::{
         Classes, Classify, ALNUM, AT, BLOCK, DIGITS, FIRST_HIGH, FIRST_LOW, GAP, HIGH_A, HIGH_B, LOW_A, LOW_B, OP,
-        PERCENT, SCHEME, SIGNS, SPACES, TOKEN, VOWEL,
+        PERCENT, PIPE, SCHEME, SIGNS, SPACES, TOKEN, VOWEL,
     };
     use std::arch::x86_64::{
         __m128i, __m256i, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8,
@@ -314,7 +317,8 @@ mod avx2 {
         };
         let sign = {
             let is = |v: __m256i, a: __m256i, b: __m256i| {
-                let signs = _mm256_or_si256(_mm256_and_si256(a, all(SIGNS)), _mm256_and_si256(b, all(PERCENT | AT)));
+                let signs =
+                    _mm256_or_si256(_mm256_and_si256(a, all(SIGNS)), _mm256_and_si256(b, all(PERCENT | AT | PIPE)));
                 let control = _mm256_cmpeq_epi8(_mm256_min_epu8(v, all(0x1F)), v);
                 _mm256_movemask_epi8(_mm256_or_si256(_mm256_cmpgt_epi8(signs, zero), control))
             };
@@ -602,7 +606,8 @@ impl<'a> Scan<'a> {
             let [to_escapes, to_insides, to_places] =
                 [&mut escapes, &mut insides, &mut places].map(|words: &mut [u64; BLOCKS]| words.get_mut(i));
             if let (Some(to_escapes), Some(to_insides), Some(to_places)) = (to_escapes, to_insides, to_places) {
-                (*to_escapes, *to_insides, *to_places) = (escaped, in_string & !quote, op | starts | quote);
+                // (A quote inside is an escaped one: its backslash is there.)
+                (*to_escapes, *to_insides, *to_places) = (escaped, in_string & !c.quote, op | starts | quote);
             }
         }
         for (quad, places) in places.chunks_exact_mut(LANES).enumerate() {

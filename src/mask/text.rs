@@ -8,8 +8,8 @@
 
 use std::collections::VecDeque;
 
-use super::hints::Places;
 use super::names::{Hit, Place, Words};
+use super::scan::Signs;
 use super::{hints, percent, shapes, Rules, PLACEHOLDER};
 
 /// So many words before a colon may belong to a name: `credit card number: …`.
@@ -97,7 +97,7 @@ fn mask_encoded(rules: &Rules, text: &str, place: Place, encoded: u8) -> Option<
     if u32::try_from(text.len()).is_err() {
         return Some((PLACEHOLDER.to_owned(), 1));
     }
-    let mut signs = Places::new(text.as_bytes());
+    let mut signs = Signs::new(text.as_bytes());
     let first = next_sign(rules, text, &mut signs, 0)?;
     let mut scan = Scan::new(rules, text, place, encoded);
     scan.run(&mut signs, first);
@@ -106,7 +106,7 @@ fn mask_encoded(rules: &Rules, text: &str, place: Place, encoded: u8) -> Option<
 
 /// The same for what is left of markup: elements were seen to, and a value ends where a tag begins.
 pub(super) fn mask_between_tags(rules: &Rules, text: &str) -> Option<(String, u32)> {
-    let mut signs = Places::new(text.as_bytes());
+    let mut signs = Signs::new(text.as_bytes());
     let first = next_sign(rules, text, &mut signs, 0)?;
     let mut scan = Scan { markup: true, ..Scan::new(rules, text, Place::Field, MAX_ENCODED) };
     scan.run(&mut signs, first);
@@ -125,7 +125,7 @@ pub(super) fn mask_everywhere(rules: &Rules, text: &str) -> Option<(String, u32)
 }
 
 /// The next place at or after `from` where there may be a secret.
-fn next_sign(rules: &Rules, text: &str, signs: &mut Places<'_>, from: usize) -> Option<usize> {
+fn next_sign(rules: &Rules, text: &str, signs: &mut Signs<'_>, from: usize) -> Option<usize> {
     loop {
         let at = signs.next();
         if at >= text.len() {
@@ -255,7 +255,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Looks at the words around each sign of a secret.
-    fn run(&mut self, signs: &mut Places<'_>, first: usize) {
+    fn run(&mut self, signs: &mut Signs<'_>, first: usize) {
         let mut sign = Some(first);
         let mut at = 0;
         let mut gaps: Vec<(usize, usize)> = Vec::new();
