@@ -42,8 +42,8 @@ pub(super) fn harmless(src: &[u8], at: usize) -> bool {
 #[inline(always)]
 fn no_token(near: &[u8; 24]) -> bool {
     let [_, a, b, c, d, ..] = *near;
-    !shapes::may_be_known(a, b)
-        && !(c.is_ascii_digit() && d.is_ascii_digit() && a.is_ascii_alphabetic() && b.is_ascii_alphabetic())
+    let country = c.is_ascii_digit() && d.is_ascii_digit() && a.is_ascii_alphabetic() && b.is_ascii_alphabetic();
+    !country && !shapes::may_be_known(a, b)
 }
 
 /// No number of twelve digits ends there.

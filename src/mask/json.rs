@@ -1188,7 +1188,7 @@ impl Masker<'_> {
         // Eight at a time: a bit for each that is no digit.
         while let Some(bytes) = self.bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
             let bits = u64::from_le_bytes(*bytes) ^ 0x3030_3030_3030_3030;
-            let other = ((bits & 0x7F7F_7F7F_7F7F_7F7F) + 0x7676_7676_7676_7676 | bits) & 0x8080_8080_8080_8080;
+            let other = (((bits & 0x7F7F_7F7F_7F7F_7F7F) + 0x7676_7676_7676_7676) | bits) & 0x8080_8080_8080_8080;
             at += other.trailing_zeros() as usize / 8;
             if other != 0 {
                 return (at > start).then_some(at);
