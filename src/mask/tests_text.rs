@@ -475,3 +475,11 @@ fn hostile_prints_cost_linear_time() {
         assert!(linear, "{lead}{piece} {:?} {:?}", cost(&small, 16), cost(&large, 1));
     }
 }
+
+#[test]
+fn what_mutation_testing_found_in_text_is_hidden() {
+    hides(r#"log {"url":"postgres:\/\/jo:hunter2@h\/x"} end"#);
+    hides("password                              : hunter2");
+    let out = plain("sent Bearer 'hunter2abc' on");
+    assert_eq!(out, "sent Bearer '***MASKED***' on");
+}

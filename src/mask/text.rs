@@ -62,6 +62,8 @@ const PROSE: &[&str] = &[
 const ECHOES: &[&str] = &[
     "path", "rejected", "value", "invalid", "must", "should", "is", "was", "the", "input", "field", "expected", "got",
 ];
+/// So many blanks may stand between a name and its sign: tools align what they print.
+const MAX_BLANKS: usize = 64;
 /// A user name and password in a URL are looked for in so many bytes.
 const MAX_USERINFO: usize = 2048;
 
@@ -351,7 +353,9 @@ impl<'a> Scan<'a> {
         }
         match self.bytes.get(at) {
             Some(b'-') if self.starts(at, "-----BEGIN ") => self.pem(at),
-            Some(b':') if self.starts(at, "://") => self.authority(at),
+            Some(b':') if self.starts(at, "://") => self.authority(at + 3),
+            // As some write it in JSON.
+            Some(b':') if self.starts(at, ":\\/\\/") => self.authority(at + 5),
             Some(b'@') => self.user(at),
             Some(b'|') => self.table(at),
             Some(b'"') => self.echoed(at),
@@ -430,9 +434,8 @@ impl<'a> Scan<'a> {
         self.replace(from, end)
     }
 
-    /// `scheme://user:password@host`: at the `:`.
-    fn authority(&mut self, colon: usize) -> usize {
-        let start = colon + 3;
+    /// `scheme://user:password@host`: after the slashes.
+    fn authority(&mut self, start: usize) -> usize {
         let src = self.src;
         let rest = src.get(start..).unwrap_or("");
         if let Some((path, _)) = WEBHOOKS.iter().find_map(|lead| rest.strip_prefix(lead).map(|path| (path, lead))) {
@@ -648,7 +651,8 @@ impl<'a> Scan<'a> {
         if gap == 0 {
             return None;
         }
-        let value = end + gap;
+        let quote = usize::from(matches!(self.bytes.get(end + gap), Some(b'\'' | b'`')));
+        let value = end + gap + quote;
         let token: &str = self.at(value);
         let len = token.bytes().take_while(|b| is_token(*b) || matches!(b, b'+' | b'/' | b'=' | b'~' | b':')).count();
         let token = self.slice(value, value + len);
@@ -698,7 +702,7 @@ impl<'a> Scan<'a> {
                 // `Key (api_token)=(x)`, `Key (lower(email::text))=(x)`
                 b')' if matches!(self.bytes.get(at + 1), Some(b'=' | b')')) => at += 1,
                 b'"' | b'\'' | b'\\' | b']' | b'`' => at += 1,
-                b' ' | b'\t' if blanks < 16 => {
+                b' ' | b'\t' if blanks < MAX_BLANKS => {
                     blanks += 1;
                     at += 1;
                 }
