@@ -74,6 +74,11 @@ impl Bound {
         self.open || self.names.contains(name)
     }
 
+    /// All of them that are known.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
     /// Is there none?
     pub(super) fn is_empty(&self) -> bool {
         !self.open && self.names.is_empty()

@@ -692,7 +692,7 @@ impl Masker<'_> {
         let Some(trail) = &self.trail else { return };
         let Some(log) = &trail.log else { return };
         let (rule, why) = if let Some(path) = self.by_path {
-            ("path", self.rules.own.paths.masked.get(path).map(|path| (path.written.clone(), true)))
+            ("path", self.rules.own.paths.masked.get(path).map(|path| (path.written.clone(), path.own)))
         } else if frame.object && frame.sensitive() {
             let (start, end) = self.key_at;
             let mut name = String::new();

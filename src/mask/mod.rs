@@ -709,8 +709,58 @@ fn markup_body(rules: &Rules, body: &Body<'_>, text: &str, dialect: Dialect) -> 
     kept(rules, "markup", body, rewritten)
 }
 
+/// The rules with paths to the GraphQL variables that a request in JSON binds to what is sensitive: `login(password: $p)`. `None`
+/// when there are none, an error when there is no room for them.
+fn with_variables(rules: &Rules, text: &str) -> Result<Option<Rules>, ()> {
+    const VARIABLES: &str = "\"variables\"";
+    const QUERY: &str = "\"query\"";
+    if !text.contains(VARIABLES) {
+        return Ok(None);
+    }
+    let mut names = Vec::new();
+    let mut document = String::new();
+    for (at, _) in text.match_indices(QUERY) {
+        let rest = text.get(at + QUERY.len()..).unwrap_or("").trim_start();
+        let Some(value) = rest.strip_prefix(':').and_then(|rest| rest.trim_start().strip_prefix('"')) else { continue };
+        let mut escaped = false;
+        let end = value.bytes().position(|b| {
+            let ends = b == b'"' && !escaped;
+            escaped = b == b'\\' && !escaped;
+            ends
+        });
+        json::unescape(value.get(..end.unwrap_or(value.len())).unwrap_or(""), &mut document);
+        match graphql::Bound::of(rules, &document, end.is_none()) {
+            Some(bound) if bound.open => names.push(None),
+            Some(bound) => names.extend(bound.names().map(|name| Some(name.to_owned()))),
+            None => {}
+        }
+    }
+    if names.is_empty() {
+        return Ok(None);
+    }
+    // Alone, one of several, or in a message over a socket; where there are too many, all variables.
+    let own = &rules.own;
+    let room = paths::MOST.saturating_sub(own.paths.masked.len()) / paths::REQUESTS.len();
+    if names.len() > room || names.contains(&None) {
+        names = vec![None];
+    }
+    if room == 0 {
+        return Err(());
+    }
+    let mut masked = own.paths.masked.clone();
+    for name in &names {
+        masked.extend(paths::REQUESTS.iter().map(|lead| Path::to_variable(lead, name.as_deref())));
+    }
+    let paths = Paths { masked, allowed: own.paths.allowed.clone() };
+    Ok(Some(Rules { own: Arc::new(Own { paths, patterns: own.patterns.clone() }), ..rules.clone() }))
+}
+
 fn json_body(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
-    let rewritten = json::mask(rules, text, body.cut, 0);
+    let bound = match with_variables(rules, text) {
+        Ok(bound) => bound,
+        Err(()) => return body.described("too many paths"),
+    };
+    let rewritten = json::mask(bound.as_ref().unwrap_or(rules), text, body.cut, 0);
     if rewritten.broke_at.is_some() && text.as_bytes().contains(&0) {
         return body.described("binary");
     }

@@ -28,10 +28,15 @@ enum Step {
     Any,
 }
 
+/// Where a GraphQL request stands in JSON.
+pub(super) const REQUESTS: &[&str] = &["", "[*].", "payload."];
+
 /// A path as it was written, and its steps.
 #[derive(Clone, Debug)]
 pub(super) struct Path {
     pub written: String,
+    /// The user wrote it.
+    pub own: bool,
     steps: Vec<Step>,
 }
 
@@ -107,7 +112,19 @@ impl Path {
         if steps.is_empty() {
             return Err(format!("it has no step; {RIGHT}"));
         }
-        Ok(Path { written: written.to_owned(), steps })
+        Ok(Path { written: written.to_owned(), own: true, steps })
+    }
+
+    /// To a GraphQL variable, or to all, of a request that stands there in JSON: see [`REQUESTS`].
+    pub(super) fn to_variable(lead: &str, name: Option<&str>) -> Self {
+        let mut steps = match lead {
+            "" => Vec::new(),
+            "[*]." => vec![Step::Element],
+            lead => vec![Step::Name(lead.trim_end_matches('.').to_owned())],
+        };
+        steps.push(Step::Name("variables".to_owned()));
+        steps.extend(name.map(|name| Step::Name(name.to_owned())));
+        Path { written: name.unwrap_or("variables").to_owned(), own: false, steps }
     }
 
     fn is_form_field(&self, names: &[&str]) -> bool {

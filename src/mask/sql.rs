@@ -132,7 +132,8 @@ impl Scan<'_> {
         }
         let sensitive =
             identified && words > 0 || self.rules.fields.answer(word.as_bytes()).hit(Place::Field) == Hit::Yes;
-        if !sensitive {
+        let (inside, close, _) = self.quoted(at);
+        if !sensitive || self.is_name_too(inside, close) {
             return None;
         }
         loop {

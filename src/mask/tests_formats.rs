@@ -177,3 +177,35 @@ fn a_planted_secret_is_in_no_output_under_another_type() {
         }
     }
 }
+
+#[test]
+fn variables_of_a_request_in_json_are_masked_by_what_they_are_bound_to() {
+    let json = |text: &str| mask_body(&Rules::default(), Some("application/json"), text.as_bytes()).text;
+    let query = r#""query":"mutation($p: String!, $n: String){login(password: $p, nick: $n){id}}""#;
+    let request = format!(r#"{{{query},"variables":{{"p":"x","n":"y"}}}}"#);
+    let masked = request.replace(r#""x""#, r#""***MASKED***""#);
+    assert_eq!(json(&request), masked);
+    assert_eq!(json(&format!("[{request},{request}]")), format!("[{masked},{masked}]"));
+    assert_eq!(json(&format!(r#"{{"payload":{request}}}"#)), format!(r#"{{"payload":{masked}}}"#));
+    // The variables may come first, and the document may be cut off.
+    let first = format!(r#"{{"variables":{{"p":"x","n":"y"}},{query}}}"#);
+    assert_eq!(json(&first), first.replace(r#""x""#, r#""***MASKED***""#));
+    let cut = r#"{"variables":{"p":"x"},"query":"mutation($p: String!){login("#;
+    assert!(!json(cut).contains(r#""x""#));
+    // Bound to nothing of the kind, or no GraphQL at all.
+    for text in [
+        r#"{"query":"query($p: ID){user(id: $p){id}}","variables":{"p":"x"}}"#,
+        r#"{"query":"shoes","variables":{"p":"x"}}"#,
+    ] {
+        assert_eq!(json(text), text);
+    }
+    let told = explain_content(&Rules::default(), None, &Body::new(Some("application/json"), request.as_bytes()));
+    assert!(told.contains(r#""path":"variables.p","rule":"path","entry":"p","by":"default""#), "{told}");
+    // There is always room, or nothing is shown.
+    let paths = (0..64).map(|n| format!("a{n}")).collect();
+    let rules = Rules::new(&RulesConfig { paths, ..RulesConfig::default() }).unwrap();
+    assert!(mask_body(&rules, Some("application/json"), request.as_bytes()).whole);
+    let paths = (0..60).map(|n| format!("a{n}")).collect();
+    let rules = Rules::new(&RulesConfig { paths, ..RulesConfig::default() }).unwrap();
+    assert!(!mask_body(&rules, Some("application/json"), request.as_bytes()).text.contains(r#""x""#));
+}

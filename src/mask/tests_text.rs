@@ -483,3 +483,14 @@ fn what_mutation_testing_found_in_text_is_hidden() {
     let out = plain("sent Bearer 'hunter2abc' on");
     assert_eq!(out, "sent Bearer '***MASKED***' on");
 }
+
+#[test]
+fn a_value_that_is_a_name_has_a_value_of_its_own() {
+    for text in [
+        "asi\"password\n\"client_secret\": \"hunter2\"\n\":d Basic[tok",
+        "\"password\":\"client_secret\": \"hunter2\"",
+        "password: \"client_secret\": \"hunter2\"",
+    ] {
+        assert!(!plain(text).contains(SECRET), "{}", plain(text));
+    }
+}

@@ -798,6 +798,15 @@ impl<'a> Scan<'a> {
         self.line.1
     }
 
+    /// Is what stands in quotes for a value itself a sensitive name that has one? (A quote without its end was before it.)
+    pub(super) fn is_name_too(&self, inside: usize, end: usize) -> bool {
+        let mut rest = self.bytes.get(end..).unwrap_or(&[]).iter().take(MAX_BLANKS);
+        let sign = rest.find(|b| !matches!(b, b'"' | b'\'' | b'`' | b'\\' | b' ' | b'\t'));
+        matches!(sign, Some(b':' | b'='))
+            && end - inside <= PHRASE_WORD
+            && self.rules.fields.answer(self.slice(inside, end).as_bytes()).hit(Place::Param) != Hit::No
+    }
+
     /// Masks the value of a sensitive name; returns where the scan goes on.
     pub(super) fn value(&mut self, name: usize, name_end: usize, sep: u8, after: usize) -> usize {
         let blanks = self.at(after).bytes().take_while(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r')).count();
@@ -822,6 +831,9 @@ impl<'a> Scan<'a> {
         if let Some(q @ (b'"' | b'\'' | b'`')) = quote {
             let inside = start + slashes + 1;
             let end = self.closing(inside, q, slashes, self.src.len());
+            if self.is_name_too(inside, end) {
+                return inside;
+            }
             return self.replace(inside, end).max(inside);
         }
         if quote == Some(b'(') {
