@@ -8,7 +8,7 @@
 use super::explain::{self, Why};
 use super::hints;
 use super::names::{Answer, Hit, Place, Slot};
-use super::paths::{self, Trail, Verdict};
+use super::paths::{self, Paths, Trail, Verdict};
 use super::scan::Scan;
 use super::{graphql, markup, shapes, text, values, Rules, PLACEHOLDER};
 
@@ -44,16 +44,21 @@ pub(super) struct Rewritten {
 /// Masks JSON text. `cut` says that the source is the beginning of something longer. `level` counts how many strings
 /// this text lies in.
 pub(super) fn mask(rules: &Rules, src: &str, cut: bool, level: u8) -> Rewritten {
+    mask_with(rules, &rules.own.paths, src, cut, level)
+}
+
+/// The same with these paths in place of the user's.
+pub(super) fn mask_with(rules: &Rules, paths: &Paths, src: &str, cut: bool, level: u8) -> Rewritten {
     if u32::try_from(src.len()).is_err() {
         return Rewritten { text: String::new(), fields: 0, broke_at: Some(0) };
     }
-    let trail = Trail::new(rules, level);
+    let trail = Trail::new(rules, paths, level);
     let mut masker = Masker {
         rules,
+        paths,
         src,
         bytes: src.as_bytes(),
-        scan: Scan::new(src.as_bytes(), 0),
-        expect: Expect::Document,
+        scan: Scan::new(src.as_bytes()),
         level,
         cut,
         out: String::with_capacity(src.len() + src.len() / 16 + 16),
@@ -90,21 +95,6 @@ pub(super) fn looks_like(text: &str) -> bool {
 
 /// The source stops being JSON at this byte.
 struct Broken(usize);
-
-/// What comes next.
-#[derive(Clone, Copy, PartialEq)]
-enum Expect {
-    /// A value of the outermost level, or the end.
-    Document,
-    Value,
-    /// The first element or member, or the end of the container.
-    Element,
-    Member,
-    NextMember,
-    Colon,
-    /// A comma, or the end of the container.
-    Comma,
-}
 
 /// What stands at the place of a value.
 #[derive(Clone, Copy, PartialEq)]
@@ -247,10 +237,10 @@ impl Frame {
 
 struct Masker<'a> {
     rules: &'a Rules,
+    paths: &'a Paths,
     src: &'a str,
     bytes: &'a [u8],
     scan: Scan<'a>,
-    expect: Expect,
     level: u8,
     cut: bool,
     out: String,
@@ -291,59 +281,37 @@ struct Quoted {
 }
 
 impl Masker<'_> {
-    /// Goes through all tokens, from where it stands.
     fn run(&mut self) -> Result<(), Broken> {
         loop {
-            let begin = match self.expect {
-                Expect::Document => {
-                    let mut at = self.scan.next();
-                    // RS stands before each text of a JSON sequence (RFC 7464).
-                    while self.byte(at) == 0x1E {
-                        at = self.scan.next();
-                    }
-                    if at >= self.bytes.len() {
-                        return Ok(());
-                    }
-                    Some(at)
-                }
-                Expect::Value => Some(self.scan.next()),
-                Expect::Element => self.first_element(),
-                Expect::Member => self.first_member()?,
-                Expect::NextMember => Some(self.next_member()?),
-                Expect::Colon => Some(self.colon()?),
-                Expect::Comma => None,
-            };
-            self.document(begin)?;
+            let mut at = self.scan.next();
+            // RS stands before each text of a JSON sequence (RFC 7464).
+            while self.byte(at) == 0x1E {
+                at = self.scan.next();
+            }
+            if at >= self.bytes.len() {
+                return Ok(());
+            }
+            self.document(at)?;
         }
     }
 
-    /// The rest of a document: from a value, or from after one.
-    fn document(&mut self, mut begin: Option<usize>) -> Result<(), Broken> {
+    /// A value of the outermost level, with all that is in it.
+    fn document(&mut self, mut at: usize) -> Result<(), Broken> {
         loop {
-            if let Some(at) = begin {
-                let opened = match self.value(at, self.byte(at))? {
-                    Found::Scalar => None,
-                    Found::Object => {
-                        self.expect = Expect::Member;
-                        self.first_member()?
-                    }
-                    Found::Array => {
-                        self.expect = Expect::Element;
-                        self.first_element()
-                    }
-                };
-                if opened.is_some() {
-                    begin = opened;
-                    continue;
-                }
+            let inside = match self.value(at, self.byte(at))? {
+                Found::Scalar => None,
+                Found::Object => self.first_member()?,
+                Found::Array => self.first_element(),
+            };
+            if let Some(first) = inside {
+                at = first;
+                continue;
             }
             loop {
                 if self.kinds.depth == 0 {
-                    self.expect = Expect::Document;
                     return Ok(());
                 }
-                self.expect = Expect::Comma;
-                let at = self.scan.next();
+                at = self.scan.next();
                 let object = self.kinds.in_object();
                 match self.byte(at) {
                     b',' => break,
@@ -352,12 +320,10 @@ impl Masker<'_> {
                     _ => return Err(Broken(at)),
                 }
             }
-            begin = Some(if self.kinds.in_object() {
-                self.next_member()?
-            } else {
-                self.expect = Expect::Value;
-                self.scan.next()
-            });
+            at = self.scan.next();
+            if self.kinds.in_object() {
+                at = self.member(at)?;
+            }
         }
     }
 
@@ -372,13 +338,6 @@ impl Masker<'_> {
         self.member(at).map(Some)
     }
 
-    #[inline(always)]
-    fn next_member(&mut self) -> Result<usize, Broken> {
-        self.expect = Expect::NextMember;
-        let at = self.scan.next();
-        self.member(at)
-    }
-
     /// A member's name and colon. Returns where its value is.
     #[inline(always)]
     fn member(&mut self, at: usize) -> Result<usize, Broken> {
@@ -386,17 +345,10 @@ impl Masker<'_> {
             return Err(Broken(at));
         }
         self.key(at)?;
-        self.expect = Expect::Colon;
-        self.colon()
-    }
-
-    #[inline(always)]
-    fn colon(&mut self) -> Result<usize, Broken> {
         let colon = self.scan.next();
         if self.byte(colon) != b':' {
             return Err(Broken(colon));
         }
-        self.expect = Expect::Value;
         Ok(self.scan.next())
     }
 
@@ -692,7 +644,7 @@ impl Masker<'_> {
         let Some(trail) = &self.trail else { return };
         let Some(log) = &trail.log else { return };
         let (rule, why) = if let Some(path) = self.by_path {
-            ("path", self.rules.own.paths.masked.get(path).map(|path| (path.written.clone(), path.own)))
+            ("path", self.paths.masked.get(path).map(|path| (path.written.clone(), path.own)))
         } else if frame.object && frame.sensitive() {
             let (start, end) = self.key_at;
             let mut name = String::new();
@@ -963,7 +915,9 @@ impl Masker<'_> {
         let count = std::mem::take(&mut self.frame.name_count);
         for start in names.into_iter().take(usize::from(count)) {
             let start = start as usize;
-            self.frame.named |= string_end(self.bytes, start).is_some_and(|end| self.is_name(start, end));
+            // (Every character may be written as an escape of six; what is longer is no name.)
+            let near = self.bytes.get(..start + 6 * MAX_NAME + 2).unwrap_or(self.bytes);
+            self.frame.named |= string_end(near, start).is_some_and(|end| self.is_name(start, end));
         }
         self.frame.named
     }
@@ -1227,11 +1181,10 @@ impl Frame {
     }
 }
 
-/// The end of the string that begins at a place, if it is short enough for a name.
-fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
+/// The end of the string that begins at a place.
+pub(super) fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
     let mut escaped = true;
-    // (Every character may be written as an escape of six.)
-    let end = bytes.get(start..)?.iter().take(6 * MAX_NAME + 2).position(|b| {
+    let end = bytes.get(start..)?.iter().position(|b| {
         let ends = *b == b'"' && !escaped;
         escaped = *b == b'\\' && !escaped;
         ends

@@ -255,7 +255,7 @@ impl Rules {
         let (rule, why) = match name.map(|name| (name, self.own.paths.form_field(name))) {
             None => ("unreadable", None),
             Some((_, Verdict::Masked(path))) => {
-                ("path", self.own.paths.masked.get(path).map(|path| (path.written.clone(), true)))
+                ("path", self.own.paths.masked.get(path).map(|path| (path.written.clone(), path.own)))
             }
             Some((name, _)) => match self.fields.why(name, Place::Param) {
                 None if pairs.name_value(name) => ("pair", pairs.why(name)),
@@ -709,9 +709,9 @@ fn markup_body(rules: &Rules, body: &Body<'_>, text: &str, dialect: Dialect) -> 
     kept(rules, "markup", body, rewritten)
 }
 
-/// The rules with paths to the GraphQL variables that a request in JSON binds to what is sensitive: `login(password: $p)`. `None`
-/// when there are none, an error when there is no room for them.
-fn with_variables(rules: &Rules, text: &str) -> Result<Option<Rules>, ()> {
+/// The user's paths and those to the GraphQL variables that a request in JSON binds to what is sensitive: `login(password: $p)`.
+/// `None` when there are no such variables, an error when there is no room for them.
+fn with_variables(rules: &Rules, text: &str) -> Result<Option<Paths>, ()> {
     const VARIABLES: &str = "\"variables\"";
     const QUERY: &str = "\"query\"";
     if !text.contains(VARIABLES) {
@@ -721,14 +721,9 @@ fn with_variables(rules: &Rules, text: &str) -> Result<Option<Rules>, ()> {
     let mut document = String::new();
     for (at, _) in text.match_indices(QUERY) {
         let rest = text.get(at + QUERY.len()..).unwrap_or("").trim_start();
-        let Some(value) = rest.strip_prefix(':').and_then(|rest| rest.trim_start().strip_prefix('"')) else { continue };
-        let mut escaped = false;
-        let end = value.bytes().position(|b| {
-            let ends = b == b'"' && !escaped;
-            escaped = b == b'\\' && !escaped;
-            ends
-        });
-        json::unescape(value.get(..end.unwrap_or(value.len())).unwrap_or(""), &mut document);
+        let Some(value) = rest.strip_prefix(':').map(str::trim_start).filter(|v| v.starts_with('"')) else { continue };
+        let end = json::string_end(value.as_bytes(), 0);
+        json::unescape(value.get(1..end.map_or(value.len(), |end| end - 1)).unwrap_or(""), &mut document);
         match graphql::Bound::of(rules, &document, end.is_none()) {
             Some(bound) if bound.open => names.push(None),
             Some(bound) => names.extend(bound.names().map(|name| Some(name.to_owned()))),
@@ -751,16 +746,12 @@ fn with_variables(rules: &Rules, text: &str) -> Result<Option<Rules>, ()> {
     for name in &names {
         masked.extend(paths::REQUESTS.iter().map(|lead| Path::to_variable(lead, name.as_deref())));
     }
-    let paths = Paths { masked, allowed: own.paths.allowed.clone() };
-    Ok(Some(Rules { own: Arc::new(Own { paths, patterns: own.patterns.clone() }), ..rules.clone() }))
+    Ok(Some(Paths { masked, allowed: own.paths.allowed.clone() }))
 }
 
 fn json_body(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
-    let bound = match with_variables(rules, text) {
-        Ok(bound) => bound,
-        Err(()) => return body.described("too many paths"),
-    };
-    let rewritten = json::mask(bound.as_ref().unwrap_or(rules), text, body.cut, 0);
+    let Ok(paths) = with_variables(rules, text) else { return body.described("too many paths") };
+    let rewritten = json::mask_with(rules, paths.as_ref().unwrap_or(&rules.own.paths), text, body.cut, 0);
     if rewritten.broke_at.is_some() && text.as_bytes().contains(&0) {
         return body.described("binary");
     }

@@ -214,8 +214,8 @@ pub(super) struct Trail<'r> {
 
 impl<'r> Trail<'r> {
     /// `None` when nobody needs one. Paths do not reach into JSON that lies in a string.
-    pub(super) fn new(rules: &'r Rules, level: u8) -> Option<Box<Self>> {
-        let paths = Some(&rules.own.paths).filter(|paths| level == 0 && !paths.is_empty());
+    pub(super) fn new(rules: &'r Rules, paths: &'r Paths, level: u8) -> Option<Box<Self>> {
+        let paths = Some(paths).filter(|paths| level == 0 && !paths.is_empty());
         let log = rules.log.as_deref();
         (paths.is_some() || log.is_some()).then(|| {
             Box::new(Trail {

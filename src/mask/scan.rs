@@ -155,9 +155,9 @@ const ALNUM: u8 = LETTERS_LOW | LETTERS_HIGH | DIGITS;
 const OP: u8 = BRACKETS | SIGNS | COMMA;
 
 impl Planes {
+    /// The same of each class.
     #[inline(always)]
-    fn lanes(&self, quad: usize) -> Classes<Bits> {
-        let of = |plane: &[u64; BLOCKS]| lanes(plane, quad);
+    fn each<T>(&self, of: impl Fn(&[u64; BLOCKS]) -> T) -> Classes<T> {
         Classes {
             quote: of(&self.quote),
             backslash: of(&self.backslash),
@@ -175,22 +175,13 @@ impl Planes {
     }
 
     #[inline(always)]
+    fn lanes(&self, quad: usize) -> Classes<Bits> {
+        self.each(|plane| lanes(plane, quad))
+    }
+
+    #[inline(always)]
     fn block(&self, block: usize) -> Classes {
-        let of = |plane: &[u64; BLOCKS]| plane.get(block).copied().unwrap_or(0);
-        Classes {
-            quote: of(&self.quote),
-            backslash: of(&self.backslash),
-            op: of(&self.op),
-            space: of(&self.space),
-            token: of(&self.token),
-            alnum: of(&self.alnum),
-            digit: of(&self.digit),
-            first: of(&self.first),
-            sign: of(&self.sign),
-            gap: of(&self.gap),
-            scheme: of(&self.scheme),
-            vowel: of(&self.vowel),
-        }
+        self.each(|plane| plane.get(block).copied().unwrap_or(0))
     }
 }
 
@@ -521,10 +512,10 @@ pub(super) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    /// From a place between tokens in a source of less than 4 GiB.
-    pub(super) fn new(src: &'a [u8], from: usize) -> Self {
+    /// From the beginning.
+    pub(super) fn new(src: &'a [u8]) -> Self {
         let carry = Carry::default();
-        Self { src, at: from, base: from, carry, next: 0, level: Level::best(), found: [NONE; ROOM] }
+        Self { src, at: 0, base: 0, carry, next: 0, level: Level::best(), found: [NONE; ROOM] }
     }
 
     /// The next position; the source's length after the last.
