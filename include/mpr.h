@@ -1053,7 +1053,8 @@ mpr_status mpr_capture_payload(int32_t kind,
 mpr_capture *mpr_capture_begin(int32_t kind,
                                       const uint8_t trace_id[16]);
 
-// Adds one header. Copies. Returns MPR_OK, MPR_SKIPPED (`capture` is NULL), MPR_ERR_INVALID_ARGUMENT,
+// Adds one header. Copies. Content-Type and Content-Encoding belong before the body, which is masked as it arrives: told after a
+// long one, it becomes a note. Returns MPR_OK, MPR_SKIPPED (`capture` is NULL), MPR_ERR_INVALID_ARGUMENT,
 // MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_capture_header(mpr_capture *capture,
                               const char *name,

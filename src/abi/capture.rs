@@ -112,7 +112,8 @@ pub unsafe extern "C" fn mpr_capture_begin(kind: i32, trace_id: *const u8) -> *m
     })
 }
 
-/// Adds one header. Copies. Returns MPR_OK, MPR_SKIPPED (`capture` is NULL), MPR_ERR_INVALID_ARGUMENT,
+/// Adds one header. Copies. Content-Type and Content-Encoding belong before the body, which is masked as it arrives: told after a
+/// long one, it becomes a note. Returns MPR_OK, MPR_SKIPPED (`capture` is NULL), MPR_ERR_INVALID_ARGUMENT,
 /// MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_capture_header(
@@ -148,7 +149,8 @@ pub unsafe extern "C" fn mpr_capture_body(capture: *mut mpr_capture, chunk: *con
         // SAFETY: readable as the header asks.
         let chunk = unsafe { input::bytes("chunk", chunk, len) }?;
         TABLE.with(capture as usize, |capture| {
-            capture.stream.body(chunk);
+            let Capture { recorder, stream } = capture;
+            stream.body(&recorder.config.capture, chunk);
             Ok(MPR_OK)
         })
     })
