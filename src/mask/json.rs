@@ -185,6 +185,8 @@ enum Kind {
     Element,
     /// Object: the rows of a table whose columns may come yet.
     Rows,
+    /// The same, where the rows are objects.
+    RowObjects,
 }
 
 /// An open container whose content is being copied.
@@ -209,6 +211,10 @@ struct Frame {
     names_path: bool,
     /// Array: its first element is an array.
     holds_rows: bool,
+    /// Array: it stands where rows stand that may be objects. Object: it is one of them.
+    of_rows: bool,
+    /// Array: the cells of such rows were seen in it.
+    row_objects: bool,
     /// Array: the element that follows an option which takes a secret: `["--password", "x"]`.
     option: usize,
     /// Array: where it begins in the output.
@@ -250,6 +256,8 @@ impl Frame {
             heads_rows: false,
             names_path: false,
             holds_rows: false,
+            of_rows: false,
+            row_objects: false,
             option: 0,
             start: 0,
             count: 0,
@@ -828,6 +836,8 @@ impl<'a> Masker<'a> {
             let mut inner = Frame::new(object, self.spans.len());
             if !object {
                 self.open_table(&mut inner, at);
+            } else if self.frame.of_rows && !self.frame.object {
+                inner.of_rows = true;
             }
             self.frames.push(std::mem::replace(&mut self.frame, inner));
             if let Some(trail) = &mut self.trail {
@@ -1074,6 +1084,7 @@ impl<'a> Masker<'a> {
                 Kind::Named => named || missing,
                 Kind::Element => named && (pair || !complete),
                 Kind::Rows => frame.columns != 0 || frame.wide || missing,
+                Kind::RowObjects => frame.columns != 0 || frame.wide,
             };
             if gone {
                 self.patches.push((span.start, span.end));
@@ -1082,7 +1093,7 @@ impl<'a> Masker<'a> {
                     if let Some(log) = &mut trail.log {
                         let (rule, why) = match span.kind {
                             Kind::Key => ("name", Some(("key".to_owned(), false))),
-                            Kind::Rows => ("table", log.column(usize::MAX)),
+                            Kind::Rows | Kind::RowObjects => ("table", log.column(usize::MAX)),
                             Kind::Named | Kind::Element if named => ("pair", log.name(depth)),
                             Kind::Named | Kind::Element => ("pair", None),
                         };
@@ -1102,8 +1113,17 @@ impl<'a> Masker<'a> {
         if outer.object {
             inner.names_path = matches!(outer.slot(), Slot::Name | Slot::Key);
             inner.lists_columns = outer.slot() == Slot::Columns || inner.names_path;
+            inner.of_rows = outer.slot() == Slot::Rows;
             if outer.columns != 0 || outer.wide {
                 (inner.columns, inner.wide, inner.rows) = (outer.columns, outer.wide, 1);
+            }
+            // `{"rows": [{"f": [{"v": "x"}]}]}`: in this one are the cells of a row.
+            let rest = self.bytes.get(at + 1..).unwrap_or(&[]);
+            if outer.of_rows && rest.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{') {
+                if let Some(rows) = self.frames.last_mut() {
+                    rows.row_objects = true;
+                    (inner.columns, inner.wide, inner.rows) = (rows.columns, rows.wide, 2);
+                }
             }
         } else if outer.rows == 1 {
             (inner.columns, inner.wide, inner.rows) = (outer.columns, outer.wide, 2);
@@ -1143,11 +1163,17 @@ impl<'a> Masker<'a> {
                 (self.frame.columns, self.frame.wide, self.frame.rows) = (closed.columns, closed.wide, 1);
             }
         }
+        // `{"schema": {"fields": [{"name": "password"}]}, "rows": …}`
+        if closed.object && self.frame.object && self.frame.slot() == Slot::Columns {
+            self.frame.columns |= closed.columns;
+            self.frame.wide |= closed.wide;
+        }
         // The names of the columns may come after the rows.
         let allowed = self.trail.as_ref().is_some_and(|trail| trail.is_allowed());
-        if closed.holds_rows && self.frame.object && closed.rows == 0 && !allowed {
+        if (closed.holds_rows || closed.row_objects) && self.frame.object && closed.rows == 0 && !allowed {
             let end = self.place(end);
-            self.spans.push(Span { start: closed.start, end, scalar: false, kind: Kind::Rows });
+            let kind = if closed.holds_rows { Kind::Rows } else { Kind::RowObjects };
+            self.spans.push(Span { start: closed.start, end, scalar: false, kind });
         }
     }
 
