@@ -223,6 +223,8 @@ impl Sender {
                 }
             };
             queue.note(|counts| counts.retries += 1);
+            // Before the look at who waits: a flush that begins in between is heard.
+            let hurry = queue.hurry.notified();
             // Full jitter: many processes that lost the same receiver do not return in step.
             let pause = match after {
                 Some(after) => after.mul_f64(rand::rng().random_range(1.0..=1.1)),
@@ -235,7 +237,6 @@ impl Sender {
                     }
                 }
             };
-            let hurry = queue.hurry.notified();
             let level = if lane.failures.add(1).is_some() { Level::Warn } else { Level::Debug };
             log::write(level, || format!("export failed, next try in {} ms: {why}", pause.as_millis()));
             match after {

@@ -245,6 +245,26 @@ def test_a_grpc_request_that_hangs_delays_no_other(platform, grpc):
     assert result["end"][0] == "TIMEOUT" and result["end"][1] <= 400
 
 
+@pytest.mark.parametrize("body", [b" " * 3_000_000, b"\xff" * 5, otlp.partial_success(2**63, "x" * 100_000)])
+def test_odd_grpc_answers_confirm_all(platform, grpc, body):
+    """The status is the receiver's word; an answer of any size is read with little memory."""
+    grpc.on(grpc_answer(body=body))
+    result = run(platform, "init(flush_interval_ms=60000); start(); Span().end(); out['flush'] = flush()", **grpc.env())
+    assert result["flush"] == "OK" and (result.stats["exported"], result.stats["retries"]) == (1, 0)
+
+
+GARBAGE = [b"\0" * 9, b"\xff" * 100, b"HTTP/1.1 200 OK\r\n\r\n", b"\0\0\0\4\0\0\0\0\0" + b"\0\0\x01\x01\x04\0\0\0\x01\xff"]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_garbage_in_the_place_of_http_2(platform, grpc, garbage):
+    with FaultProxy(grpc.port) as net:
+        net.on(Fault(answer=garbage), Fault(answer=garbage))
+        code = "init(timeout_ms=800); start(); Span('kept').end(); out['flush'] = flush(8000)"
+        result = run(platform, code, **grpc.env(net.url))
+        assert result["flush"] == "OK" and result.stats["exported"] == 1 and result.stats["retries"] >= 2
+
+
 def test_a_server_that_speaks_no_grpc(platform):
     """HTTP/1 only: no HTTP/2 connection comes about, which is told and retried; nothing is lost in silence."""
     code = "init(timeout_ms=500); start(); Span().end(); out['flush'] = flush(1200); out['told'] = logged('export failed')"
