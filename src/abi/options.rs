@@ -37,7 +37,7 @@ pub extern "C" fn mpr_options_free(options: *mut mpr_options) {
 }
 
 /// Sets all options that a JSON object names, e.g. {"api_key": "…", "mask_body_fields": ["pin"]}: the names of the
-/// setters, text, numbers, true or false, arrays and objects as they are; null unsets. All of them or, with an error,
+/// setters, text, numbers, true or false (also 1 or 0), arrays and objects as they are; null unsets. All of them or, with an error,
 /// none. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT (the message names line and column, or the option and what would be
 /// right) or MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]

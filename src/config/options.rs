@@ -21,7 +21,7 @@ pub enum Type {
     Url,
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// true or false; 0 or 1 through C.
+    /// true or false, or 1 or 0.
     Bool,
     /// A whole number within these bounds.
     Integer(u64, u64),
@@ -251,6 +251,8 @@ fn check(spec: &Spec, field: &str, value: Value) -> Result<Value> {
         },
         (Type::Choice(words), Value::String(text)) if words.contains(&text.as_str()) => Ok(value),
         (Type::Bool, Value::Bool(_)) => Ok(value),
+        // As the setters and the environment have it.
+        (Type::Bool, Value::Number(n)) if n.as_u64().is_some_and(|n| n < 2) => Ok(json!(n.as_u64() == Some(1))),
         (Type::Integer(min, max), Value::Number(n)) if n.as_u64().is_some_and(|n| (min..=max).contains(&n)) => {
             Ok(value)
         }
@@ -284,7 +286,7 @@ fn check(spec: &Spec, field: &str, value: Value) -> Result<Value> {
             Type::Text | Type::Key => "text with at least one character".into(),
             Type::Url => "a URL; use http://host:port or https://host".into(),
             Type::Choice(words) => format!("one of {}", words.join(", ")),
-            Type::Bool => "true or false".into(),
+            Type::Bool => "true or false (or 1 or 0)".into(),
             Type::Integer(min, max) => format!("a whole number from {min} to {max}"),
             Type::Ratio => "a number from 0 to 1".into(),
             Type::Names => "an array of names".into(),
@@ -397,6 +399,14 @@ mod tests {
             ("mask_patterns", json!(["a", "("]), "mask_patterns: entry 2 ('('): it is not a pattern: "),
             ("mask_paths", json!("a.b, a[x]"), "mask_paths: entry 2 ('a[x]'): brackets with neither a number, "),
             ("mask_allow_fields", json!(["colour"]), "mask_allow_fields: entry 1 ('colour'): no such name is masked "),
+            (
+                "mask_body_fields",
+                json!(["pin", "-"]),
+                "mask_body_fields: entry 2 ('-'): it has no letter or digit; use a ",
+            ),
+            ("mask_header_names", json!([""]), "mask_header_names: entry 1 (''): it has no letter or digit; use a "),
+            ("mask_emails", json!(2), "mask_emails: 2 is not true or false (or 1 or 0)"),
+            ("mask_emails", json!("yes"), "mask_emails: 'yes' is not true or false (or 1 or 0)"),
         ] {
             let error = options.set(name, value).unwrap_err();
             assert!(error.message.starts_with(message), "{error}");
@@ -415,6 +425,9 @@ mod tests {
         options.set_json(r#"{"api_key":"k","mask_body_fields":["a","b"],"headers":"x=1%202,y=3"}"#).unwrap();
         assert_eq!(options.effective("headers").unwrap(), json!({"x": "1 2", "y": "3"}));
         assert_eq!(options.effective("mask_body_fields").unwrap(), json!(["a", "b"]));
+        options.set_json(r#"{"mask_emails":1,"mask_body":0,"decompress":true}"#).unwrap();
+        assert_eq!(options.effective("mask_emails").unwrap(), json!(true));
+        assert_eq!(options.effective("mask_body").unwrap(), json!(false));
         options.set("mask_body_fields", json!("pin, otp")).unwrap();
         assert_eq!(options.effective("mask_body_fields").unwrap(), json!(["pin", "otp"]));
     }

@@ -9,11 +9,11 @@ use super::names::Place;
 use super::{header, json, text, values, Body, Custom, Masked, Rules, PLACEHOLDER};
 
 /// More are counted but not listed.
-const MOST: usize = 1000;
+pub(super) const MOST: usize = 1000;
 /// A longer name is content.
 const LONGEST_NAME: usize = 100;
 /// A path of more bytes is cut.
-const LONGEST_PATH: usize = 2000;
+pub(super) const LONGEST_PATH: usize = 2000;
 /// So far before a value its name is looked for.
 const LEAD: usize = 400;
 

@@ -4,14 +4,55 @@
 //! The places come from scan.rs: signs between a name and its value, runs of token characters, digits or dashes, and letters of
 //! authentication schemes. The string may be as it is written in JSON, with its escapes, but for `\u`.
 
-use super::names::{Hit, Place};
+use super::names::{Hit, Place, Slot};
 use super::scan::{DASH_RUN, DIGIT_RUN, TOKEN_RUN};
-use super::{shapes, text, Rules};
+use super::{printed, shapes, sql, text, Rules};
 
 /// A longer name, phrase or number is looked at in full.
 const NEAR: usize = 64;
 /// The longest beginning of an IBAN before its digits: `MT84 MALT `.
 const IBAN_LEAD: usize = 12;
+
+/// Is there certainly nothing to see at this place, whatever string it is in? Says so of most places, and quickly.
+#[inline(always)]
+pub(super) fn harmless(src: &[u8], at: usize) -> bool {
+    // What is before the place and what is after it.
+    let Some(near) = at.checked_sub(16).and_then(|from| src.get(from..)).and_then(|rest| rest.first_chunk::<24>())
+    else {
+        return false;
+    };
+    let [.., p3, p2, p1, byte, n1, n2, _, _, _, _, _] = *near;
+    match byte {
+        // The minutes of a time, which is in most logs and records.
+        b':' => text::is_time(&[p3, p2, p1], n1),
+        b'a' | b'e' | b'o' | b'A' | b'E' | b'O' => {
+            let word = u32::from_le_bytes([p1, byte, n1, n2]) | 0x2020_2020;
+            let scheme = [*b"bear", *b"basi", *b"gest", *b"goti"].map(u32::from_le_bytes).contains(&word);
+            let end = [*b"ken\0", *b"key\0"].map(u32::from_le_bytes).contains(&(word & 0xFF_FFFF));
+            !scheme && !end && no_token(near)
+        }
+        b'0'..=b'9' => no_number(near) && no_token(near),
+        b'-' | b' ' => [p3, p2, p1] != *b"---" && no_number(near) && no_token(near),
+        b'b'..=b'z' | b'B'..=b'Z' | b'_' | b'.' => no_token(near),
+        _ => false,
+    }
+}
+
+/// No token of known make has its sixteenth character in the middle of these.
+#[inline(always)]
+fn no_token(near: &[u8; 24]) -> bool {
+    let [_, a, b, c, d, ..] = *near;
+    let country = c.is_ascii_digit() && d.is_ascii_digit() && a.is_ascii_alphabetic() && b.is_ascii_alphabetic();
+    !country && !shapes::may_be_known(a, b)
+}
+
+/// No number of twelve digits ends there.
+#[inline(always)]
+fn no_number(near: &[u8; 24]) -> bool {
+    let [_, _, _, _, _, digits @ .., _, _, _, _, _, _, _] = *near;
+    let digits: [u8; 12] = digits;
+    !digits.iter().rev().all(|b| b.is_ascii_digit() || matches!(b, b' ' | b'-'))
+}
 
 /// `from` is where the string begins, `at` the place in it.
 #[inline(never)]
@@ -26,6 +67,10 @@ pub(super) fn shows(rules: &Rules, src: &[u8], from: usize, at: usize) -> bool {
             matches!(text.get(at + 1), Some(b) if b.is_ascii_alphabetic() || matches!(b, b'/' | b'!' | b'?' | b'_' | b'\\' | 0x80..))
         }
         b'\'' => literal(rules, text, at),
+        b'|' => cell(rules, text, at),
+        b'(' => bracket(text, at),
+        b'"' => quoted(rules, text, at),
+        b'$' => sql::dollars(text.get(at..).unwrap_or(&[])).is_some() && literal(rules, text, at),
         b'@' => rules.masks_emails() || user(text, at),
         b'%' => text.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)),
         _ => {
@@ -52,7 +97,14 @@ fn sign(rules: &Rules, text: &[u8], at: usize, sign: u8) -> bool {
         if next == b'A' && text.get(at + 2) == Some(&b'A') {
             return true;
         }
-        if next == b':' || text::is_time(text.get(..at).unwrap_or(&[]), next) {
+        // What LDIF has in base64.
+        let doubled = next == b':' && matches!(text.get(at + 2), Some(b' ' | b'\t'));
+        // `{:password "x"}`
+        let word = text.get(at + 1..).unwrap_or(&[]).iter().take(NEAR).take_while(|b| text::is_token(**b)).count();
+        if next.is_ascii_alphabetic() && printed::keyword(text, at + 1, at + 1 + word).is_some() {
+            return true;
+        }
+        if (next == b':' && !doubled) || text::is_time(text.get(..at).unwrap_or(&[]), next) {
             return false;
         }
     }
@@ -70,11 +122,19 @@ fn sign(rules: &Rules, text: &[u8], at: usize, sign: u8) -> bool {
             return true;
         }
     }
-    let word = text.get(..end).unwrap_or(&[]);
-    let len = word.iter().rev().take(NEAR + 1).take_while(|b| text::is_token(**b)).count();
-    let start = end - len;
+    let mut start = end;
+    let mut kinds = 0;
+    while let Some(kind) =
+        start.checked_sub(1).and_then(|i| text.get(i)).map(|b| text::kind(*b)).filter(|kind| *kind != 0)
+    {
+        kinds |= kind;
+        start -= 1;
+        if end - start > NEAR {
+            return true;
+        }
+    }
     let name = text.get(start..end).unwrap_or(&[]);
-    if len > NEAR || name.iter().any(|b| *b >= 0x80 || *b == b'%') {
+    if kinds & text::ODD != 0 {
         return true;
     }
     if name.ends_with(b"0022") || name.ends_with(b"0027") {
@@ -84,15 +144,98 @@ fn sign(rules: &Rules, text: &[u8], at: usize, sign: u8) -> bool {
     if start.checked_sub(1).and_then(|i| text.get(i)) == Some(&b'[') {
         return true;
     }
-    if name.is_empty() || name.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-')) {
-        return false;
+    // `Key (email, id)=(…)`
+    if sign == b'=' && text.get(..at).is_some_and(|lead| lead.ends_with(b")")) && text.get(at + 1) == Some(&b'(') {
+        return true;
     }
-    let secret = |name: &[u8]| rules.fields.answer(name).hit(Place::Param) != Hit::No;
+    if kinds & text::LETTER == 0 {
+        let php = sign == b':' && matches!(text.get(at + 1), Some(b'"' | b'\\'));
+        return php && printed::php_name(text, start, end).is_some();
+    }
     let before = start.checked_sub(1).and_then(|i| text.get(i)).copied().unwrap_or(0);
+    // `=>`, `==`, `:=`, `::`
+    let after =
+        at + 1 + usize::from(matches!((sign, text.get(at + 1)), (b'=', Some(b'>' | b'=')) | (b':', Some(b'=' | b':'))));
+    let secret = |start: usize| {
+        let answer = rules.fields.answer_in(text, start, end);
+        let name = text.get(start..end).unwrap_or(&[]);
+        answer.hit(Place::Param) != Hit::No
+            || (answer.slot() != Slot::None && beside(rules, text, start, name, after, answer.slot()))
+    };
     // `\n` and the like: the letter is none of the name.
-    secret(name)
-        || (before == b'\\' && secret(name.get(1..).unwrap_or(&[])))
+    secret(start)
+        || (before == b'\\' && secret(start + 1))
+        || (listed(text, after) && sql::is_parameters(name))
         || (before == b' ' && rules.fields.may_end(text.get(end.saturating_sub(NEAR)..end).unwrap_or(&[])))
+}
+
+/// What stands beside a name that has a meaning for its neighbours: `name=password`, and the line above `input_value='x'`.
+#[cold]
+fn beside(rules: &Rules, text: &[u8], start: usize, name: &[u8], after: usize, slot: Slot) -> bool {
+    match slot {
+        Slot::Value => matches!(name, b"input_value" | b"input") && printed::is_named_above(rules, text, start),
+        _ => printed::names_secret(rules, text, after, slot).is_some(),
+    }
+}
+
+/// A list of values behind a sign.
+fn listed(text: &[u8], after: usize) -> bool {
+    let rest = text.get(after..).unwrap_or(&[]);
+    rest.iter().take(5).find(|b| **b != b' ').is_some_and(|b| matches!(b, b'[' | b'(' | b'{' | b'a'))
+}
+
+/// A cell of a table with a sensitive name in it, on either side of the sign.
+fn cell(rules: &Rules, text: &[u8], at: usize) -> bool {
+    let ends = |b: &u8| matches!(b, b'|' | b'\n' | b'\r');
+    let after = text.get(at + 1..).unwrap_or(&[]);
+    let after =
+        after.get(..after.iter().take(NEAR + 1).position(ends).unwrap_or(after.len().min(NEAR + 1))).unwrap_or(&[]);
+    let lead = text.get(at.saturating_sub(NEAR + 1)..at).unwrap_or(&[]);
+    let before = lead.iter().rposition(ends).map_or(lead, |i| lead.get(i + 1..).unwrap_or(&[]));
+    // In JSON a line break is written `\n`.
+    let written = |b: &u8| *b == b'\\';
+    let line = before.iter().rposition(written).map_or(before, |i| before.get(i + 2..).unwrap_or(&[]));
+    let first = after.get(..after.iter().position(written).unwrap_or(after.len())).unwrap_or(&[]);
+    let secret = |name: &[u8]| !name.is_empty() && rules.fields.answer(name).hit(Place::Field) == Hit::Yes;
+    // `password|s:6:"x"`, which may stand behind others.
+    let last = lead.iter().rev().take(NEAR).take_while(|b| text::is_token(**b)).count();
+    secret(lead.get(lead.len() - last..).unwrap_or(&[]))
+        || [before, line, after, first].into_iter().any(|cell| {
+            cell.len() <= NEAR && std::str::from_utf8(cell).is_ok_and(|cell| secret(printed::bare(cell).as_bytes()))
+        })
+}
+
+/// What databases put in brackets: `VALUES (1, 2)`, `Failing row contains (1, x)`.
+fn bracket(text: &[u8], at: usize) -> bool {
+    let lead = text.get(at.saturating_sub(16)..at).unwrap_or(&[]).trim_ascii_end();
+    let word = lead.rsplit(|b| !text::is_token(*b)).next().unwrap_or(&[]);
+    sql::BRACKETS.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// A quote that text has around a name or a literal: `["password", "x"]`, `IDENTIFIED BY "x"`, `at "input.password"`.
+fn quoted(rules: &Rules, text: &[u8], at: usize) -> bool {
+    let lead = text.get(at.saturating_sub(NEAR)..at).unwrap_or(&[]);
+    let slashes = lead.iter().rev().take_while(|b| **b == b'\\').count();
+    let lead = lead.get(..lead.len() - slashes).unwrap_or(&[]);
+    match lead.last() {
+        Some(b'[' | b'(') => {
+            let rest = text.get(at + 1..).unwrap_or(&[]);
+            let len = rest.iter().take(NEAR + 1).take_while(|b| text::is_token(**b)).count();
+            let name = rest.get(..len).unwrap_or(&[]);
+            let tail = rest.get(len..).unwrap_or(&[]);
+            let tail = tail.get(tail.iter().take_while(|b| **b == b'\\').count()..).unwrap_or(&[]);
+            tail.starts_with(b"\",") && (len > NEAR || rules.fields.answer(name).hit(Place::Field) != Hit::No)
+        }
+        Some(b) if b.is_ascii_whitespace() => {
+            if printed::echo(rules, text, at).is_some() {
+                return true;
+            }
+            let word = lead.trim_ascii_end().rsplit(|b| !text::is_token(*b)).next().unwrap_or(&[]);
+            let by = word.eq_ignore_ascii_case(b"by") || word.eq_ignore_ascii_case(b"using");
+            by || rules.fields.answer(word).hit(Place::Field) != Hit::No
+        }
+        _ => false,
+    }
 }
 
 /// A literal as in SQL, with a sensitive name before it.
@@ -100,7 +243,7 @@ fn literal(rules: &Rules, text: &[u8], at: usize) -> bool {
     let lead = text.get(at.saturating_sub(NEAR)..at).unwrap_or(&[]);
     match lead.last() {
         // An apostrophe, but for `N'…'` and a line break written `\n`.
-        Some(b) if b.is_ascii_alphanumeric() || *b >= 0x80 => {
+        Some(b) if text.get(at) == Some(&b'\'') && (b.is_ascii_alphanumeric() || *b >= 0x80) => {
             let before = lead.len().checked_sub(2).and_then(|i| lead.get(i));
             if before.is_some_and(|b| b.is_ascii_alphanumeric()) {
                 return false;
@@ -113,7 +256,7 @@ fn literal(rules: &Rules, text: &[u8], at: usize) -> bool {
     let cut = lead.len() == NEAR && lead.first().is_some_and(|b| text::is_token(*b));
     cut || names.into_iter().any(|name| {
         name.iter().any(|b| *b == b'%' || *b >= 0x80)
-            || [b"values".as_slice(), b"value", b"identified"].iter().any(|word| name.eq_ignore_ascii_case(word))
+            || sql::LITERALS.iter().any(|word| name.eq_ignore_ascii_case(word.as_bytes()))
             || rules.fields.answer(name).hit(Place::Param) != Hit::No
             || rules.fields.answer(name.get(1..).unwrap_or(&[])).hit(Place::Param) != Hit::No
     })
@@ -125,9 +268,32 @@ fn authority(text: &[u8], start: usize) -> bool {
     if rest.starts_with(b"hooks.slack.com/") || rest.starts_with(b"discord") {
         return true;
     }
+    // Most have neither a port nor a user: then this first look is all.
+    let near = rest.get(..NEAR).unwrap_or(rest);
+    match near.iter().find(|b| TELLING.get(usize::from(**b)).is_some_and(|telling| *telling)) {
+        None => rest.len() > NEAR,
+        Some(b':') => userinfo(near, rest.len() > NEAR),
+        Some(b) => matches!(b, b'@' | b'\\'),
+    }
+}
+
+/// What ends a URL or shows that there may be a user's name in it.
+static TELLING: [bool; 256] = {
+    let mut table = [false; 256];
+    let telling = b"@\\ \"'<>\t\n\r:";
+    let mut i = 0;
+    while i < telling.len() {
+        table[telling[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
+
+/// The same where there is a colon.
+fn userinfo(near: &[u8], more: bool) -> bool {
     let mut port = false;
     let mut odd = false;
-    for b in rest.iter().take(NEAR) {
+    for b in near {
         match b {
             b'@' | b'\\' => return true,
             b' ' | b'"' | b'\'' | b'<' | b'>' | b'\t' | b'\n' | b'\r' => return odd,
@@ -138,7 +304,7 @@ fn authority(text: &[u8], start: usize) -> bool {
             _ => odd |= port && !b.is_ascii_digit(),
         }
     }
-    odd || rest.len() > NEAR
+    odd || more
 }
 
 /// `user:password@host` without a scheme.
@@ -194,6 +360,7 @@ fn number(text: &[u8], at: usize) -> bool {
 
 /// A PEM block: its fourth dash is at `at`.
 fn dashes(text: &[u8], at: usize) -> bool {
-    let start = (at + 1).checked_sub(DASH_RUN);
-    start.and_then(|start| text.get(start..)).is_some_and(|rest| rest.starts_with(b"-----BEGIN "))
+    let rest = (at + 1).checked_sub(DASH_RUN).and_then(|start| text.get(start..)).unwrap_or(&[]);
+    let dashes = rest.iter().take_while(|b| **b == b'-').count();
+    dashes > DASH_RUN && rest.get(dashes..).is_some_and(|rest| rest.starts_with(b"BEGIN "))
 }

@@ -8,7 +8,7 @@
 use super::explain::{self, Why};
 use super::hints;
 use super::names::{Answer, Hit, Place, Slot};
-use super::paths::{self, Trail, Verdict};
+use super::paths::{self, Paths, Trail, Verdict};
 use super::scan::Scan;
 use super::{graphql, markup, shapes, text, values, Rules, PLACEHOLDER};
 
@@ -44,12 +44,18 @@ pub(super) struct Rewritten {
 /// Masks JSON text. `cut` says that the source is the beginning of something longer. `level` counts how many strings
 /// this text lies in.
 pub(super) fn mask(rules: &Rules, src: &str, cut: bool, level: u8) -> Rewritten {
+    mask_with(rules, &rules.own.paths, src, cut, level)
+}
+
+/// The same with these paths in place of the user's.
+pub(super) fn mask_with(rules: &Rules, paths: &Paths, src: &str, cut: bool, level: u8) -> Rewritten {
     if u32::try_from(src.len()).is_err() {
         return Rewritten { text: String::new(), fields: 0, broke_at: Some(0) };
     }
-    let trail = Trail::new(rules, level);
+    let trail = Trail::new(rules, paths, level);
     let mut masker = Masker {
         rules,
+        paths,
         src,
         bytes: src.as_bytes(),
         scan: Scan::new(src.as_bytes()),
@@ -105,6 +111,8 @@ struct Kinds {
     /// The innermost up to 64; `1` for an object.
     top: u64,
     below: Vec<u64>,
+    /// The innermost is one.
+    object: bool,
 }
 
 impl Kinds {
@@ -115,6 +123,7 @@ impl Kinds {
         }
         self.top = self.top << 1 | u64::from(object);
         self.depth += 1;
+        self.object = object;
     }
 
     #[inline(always)]
@@ -124,11 +133,12 @@ impl Kinds {
         if self.depth.is_multiple_of(64) && self.depth > 0 {
             self.top = self.below.pop().unwrap_or(0);
         }
+        self.object = self.depth > 0 && self.top & 1 == 1;
     }
 
     #[inline(always)]
     fn in_object(&self) -> bool {
-        self.depth > 0 && self.top & 1 == 1
+        self.object
     }
 }
 
@@ -158,11 +168,8 @@ enum Kind {
 #[derive(Clone, Copy)]
 struct Frame {
     object: bool,
-    /// Object: the name of the member in hand says nothing, of its value or of another one.
-    plain: bool,
-    /// The member in hand or the last one: its meaning, and whether its name is sensitive.
-    slot: Slot,
-    sensitive: bool,
+    /// Object: what is known of the name of the member in hand, or of the last one.
+    name: Answer,
     /// Object: a sensitive name stood in a name slot. Array: the element before this one was one.
     named: bool,
     /// Object: a value slot was seen.
@@ -189,8 +196,8 @@ struct Frame {
     open: Option<usize>,
     /// The first of this container's spans.
     spans: usize,
-    /// Object: values in name slots, array: the first element, that nobody asked about yet, as places in the source.
-    names: [(u32, u32); NAMES],
+    /// Object: strings in name slots, array: the first element, that nobody asked about yet: where they begin in the source.
+    names: [u32; NAMES],
     name_count: u8,
     /// Which columns of a table are sensitive. Object: as its columns tell. Array: in the list of columns or in its rows.
     columns: u64,
@@ -205,9 +212,7 @@ impl Frame {
     fn new(object: bool, spans: usize) -> Self {
         Frame {
             object,
-            plain: false,
-            slot: Slot::None,
-            sensitive: false,
+            name: Answer::NOTHING,
             named: false,
             has_value: false,
             names_only: true,
@@ -221,7 +226,7 @@ impl Frame {
             count: 0,
             open: None,
             spans,
-            names: [(0, 0); NAMES],
+            names: [0; NAMES],
             name_count: 0,
             columns: 0,
             wide: false,
@@ -232,6 +237,7 @@ impl Frame {
 
 struct Masker<'a> {
     rules: &'a Rules,
+    paths: &'a Paths,
     src: &'a str,
     bytes: &'a [u8],
     scan: Scan<'a>,
@@ -280,7 +286,7 @@ impl Masker<'_> {
             let mut at = self.scan.next();
             // RS stands before each text of a JSON sequence (RFC 7464).
             while self.byte(at) == 0x1E {
-                at = self.after_separators(at).unwrap_or_else(|| self.scan.next());
+                at = self.scan.next();
             }
             if at >= self.bytes.len() {
                 return Ok(());
@@ -292,23 +298,14 @@ impl Masker<'_> {
     /// A value of the outermost level, with all that is in it.
     fn document(&mut self, mut at: usize) -> Result<(), Broken> {
         loop {
-            match self.value(at, self.byte(at))? {
-                Found::Scalar => {}
-                Found::Object => {
-                    at = self.scan.next();
-                    if self.byte(at) != b'}' {
-                        at = self.member(at)?;
-                        continue;
-                    }
-                    self.close(at);
-                }
-                Found::Array => {
-                    at = self.scan.next();
-                    if self.byte(at) != b']' {
-                        continue;
-                    }
-                    self.close(at);
-                }
+            let inside = match self.value(at, self.byte(at))? {
+                Found::Scalar => None,
+                Found::Object => self.first_member()?,
+                Found::Array => self.first_element(),
+            };
+            if let Some(first) = inside {
+                at = first;
+                continue;
             }
             loop {
                 if self.kinds.depth == 0 {
@@ -330,6 +327,17 @@ impl Masker<'_> {
         }
     }
 
+    /// Where the value of the first member is; `None` when there is no member.
+    #[inline(always)]
+    fn first_member(&mut self) -> Result<Option<usize>, Broken> {
+        let at = self.scan.next();
+        if self.byte(at) == b'}' {
+            self.close(at);
+            return Ok(None);
+        }
+        self.member(at).map(Some)
+    }
+
     /// A member's name and colon. Returns where its value is.
     #[inline(always)]
     fn member(&mut self, at: usize) -> Result<usize, Broken> {
@@ -344,18 +352,21 @@ impl Masker<'_> {
         Ok(self.scan.next())
     }
 
+    /// Where the first element is, if there is one.
+    #[inline(always)]
+    fn first_element(&mut self) -> Option<usize> {
+        let at = self.scan.next();
+        if self.byte(at) == b']' {
+            self.close(at);
+            return None;
+        }
+        Some(at)
+    }
+
     /// The byte at a place; 0, which no token begins with, after the end.
     #[inline(always)]
     fn byte(&self, at: usize) -> u8 {
         self.bytes.get(at).copied().unwrap_or(0)
-    }
-
-    /// The number or word that begins right after separators; none when a place of its own shows what comes.
-    fn after_separators(&self, at: usize) -> Option<usize> {
-        let rest = self.bytes.get(at..).unwrap_or(&[]);
-        let next = at + rest.iter().take_while(|b| **b == 0x1E).count();
-        let own = matches!(self.byte(next), b'"' | b'{' | b'[' | b']' | b'}' | b',' | b':' | b'<' | b'=');
-        (next < self.bytes.len() && !own && !self.byte(next).is_ascii_whitespace()).then_some(next)
     }
 
     /// Copies the source up to `to`.
@@ -386,19 +397,21 @@ impl Masker<'_> {
             b'"' => Quoted { end: close + 1, escaped: false, hinted: false },
             _ => self.string(start, close)?,
         };
-        if self.aside && self.passes_key(start, quoted.end) {
-            return Ok(());
+        if !self.aside || !self.passes_key(start, quoted.end) {
+            self.known_key(start, quoted);
         }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn known_key(&mut self, start: usize, quoted: Quoted) {
         let answer = match quoted {
             Quoted { escaped: false, hinted: false, end } => {
                 self.rules.fields.answer_in(self.bytes, start + 1, end - 1)
             }
             _ => self.odd_key(start, quoted),
         };
-        self.frame.sensitive = answer.hit(Place::Field) == Hit::Yes;
-        self.frame.slot = answer.slot();
-        self.frame.plain = answer.is_plain();
-        Ok(())
+        self.frame.name = answer;
     }
 
     /// A name that is not copied, or that a trail has to know.
@@ -437,7 +450,7 @@ impl Masker<'_> {
         if self.aside {
             return self.value_aside(start, first);
         }
-        if !self.frame.plain {
+        if !self.frame.object || !self.frame.name.is_plain() {
             return self.copied_value::<false>(start, first);
         }
         match first {
@@ -472,8 +485,8 @@ impl Masker<'_> {
     fn copied_value<const FOLLOWED: bool>(&mut self, start: usize, first: u8) -> Result<Found, Broken> {
         let frame = &self.frame;
         let (masked, spanned) = if frame.object {
-            let masked = frame.sensitive || (frame.slot == Slot::Value && self.is_named());
-            (masked, matches!(self.frame.slot, Slot::Value | Slot::Key))
+            let masked = frame.sensitive() || (frame.slot() == Slot::Value && self.is_named());
+            (masked, matches!(self.frame.slot(), Slot::Value | Slot::Key))
         } else {
             (
                 (frame.option > 0 && frame.option == frame.count) || (frame.rows > 0 && frame.in_column()),
@@ -559,6 +572,10 @@ impl Masker<'_> {
     /// A card's number is masked, and a number that one of the user's patterns matches is, as a whole.
     #[cold]
     fn odd_number(&mut self, start: usize, end: usize) {
+        // Most long numbers are none, which their first digits tell.
+        if !self.everywhere && !shapes::begins_card_number(self.bytes.get(start..end).unwrap_or(&[])) {
+            return;
+        }
         let number = self.src.get(start..end).unwrap_or("");
         if !number.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']) {
             return;
@@ -627,13 +644,13 @@ impl Masker<'_> {
         let Some(trail) = &self.trail else { return };
         let Some(log) = &trail.log else { return };
         let (rule, why) = if let Some(path) = self.by_path {
-            ("path", self.rules.own.paths.masked.get(path).map(|path| (path.written.clone(), true)))
-        } else if frame.object && frame.sensitive {
+            ("path", self.paths.masked.get(path).map(|path| (path.written.clone(), path.own)))
+        } else if frame.object && frame.sensitive() {
             let (start, end) = self.key_at;
             let mut name = String::new();
             unescape(self.src.get(start as usize + 1..end as usize - 1).unwrap_or(""), &mut name);
             ("name", self.rules.fields.why(&name, Place::Field))
-        } else if frame.object && frame.slot == Slot::Value && frame.named {
+        } else if frame.object && frame.slot() == Slot::Value && frame.named {
             ("pair", log.name(trail.depth()))
         } else if !frame.object && frame.rows > 0 && frame.in_column() {
             ("table", log.column(frame.count))
@@ -741,7 +758,7 @@ impl Masker<'_> {
         let frame = &mut self.frame;
         if frame.object {
             frame.named |= named;
-            frame.has_value |= frame.slot == Slot::Value;
+            frame.has_value |= frame.slot() == Slot::Value;
         } else {
             frame.named = named;
             if !scalar {
@@ -755,7 +772,7 @@ impl Masker<'_> {
     fn span_done(&mut self, end: usize, scalar: bool) {
         let end = self.place(end);
         let frame = &mut self.frame;
-        let kind = match (frame.object, frame.slot) {
+        let kind = match (frame.object, frame.slot()) {
             (true, Slot::Key) => Kind::Key,
             (true, _) => Kind::Named,
             (false, _) => Kind::Element,
@@ -771,7 +788,8 @@ impl Masker<'_> {
     fn clean(&mut self, start: usize, quoted: Quoted, hinted: bool) {
         let raw = self.src.get(start + 1..quoted.end - 1).unwrap_or("");
         let mut scratch = std::mem::take(&mut self.scratch);
-        let text: &str = if quoted.escaped {
+        // (Escapes may stand before the first place that was looked at.)
+        let text: &str = if raw.contains('\\') {
             unescape(raw, &mut scratch);
             &scratch
         } else {
@@ -820,19 +838,15 @@ impl Masker<'_> {
         }
         let frame = &mut self.frame;
         let later = match frame.object {
-            true if frame.slot == Slot::Type => return self.is_type(start, quoted.end),
-            true if !matches!(frame.slot, Slot::Name | Slot::Key) => return false,
+            true if frame.slot() == Slot::Type => return self.is_type(start, quoted.end),
+            true if !matches!(frame.slot(), Slot::Name | Slot::Key) => return false,
             true => true,
             // A pair is most often an array of its own; only in longer ones each name is asked about.
             false if frame.count % 2 == 1 => return false,
             false => frame.count == 0,
         };
-        if later {
-            if let Some(name) = frame.names.get_mut(usize::from(frame.name_count)) {
-                *name = (start as u32, quoted.end as u32);
-                frame.name_count += 1;
-                return false;
-            }
+        if later && frame.keep_name(start) {
+            return false;
         }
         self.is_name(start, quoted.end)
     }
@@ -899,8 +913,11 @@ impl Masker<'_> {
     fn is_named(&mut self) -> bool {
         let names = self.frame.names;
         let count = std::mem::take(&mut self.frame.name_count);
-        for (start, end) in names.into_iter().take(usize::from(count)) {
-            self.frame.named |= self.is_name(start as usize, end as usize);
+        for start in names.into_iter().take(usize::from(count)) {
+            let start = start as usize;
+            // (Every character may be written as an escape of six; what is longer is no name.)
+            let near = self.bytes.get(..start + 6 * MAX_NAME + 2).unwrap_or(self.bytes);
+            self.frame.named |= string_end(near, start).is_some_and(|end| self.is_name(start, end));
         }
         self.frame.named
     }
@@ -953,8 +970,8 @@ impl Masker<'_> {
         inner.start = self.place(at);
         let outer = &mut self.frame;
         if outer.object {
-            inner.names_path = matches!(outer.slot, Slot::Name | Slot::Key);
-            inner.lists_columns = outer.slot == Slot::Columns || inner.names_path;
+            inner.names_path = matches!(outer.slot(), Slot::Name | Slot::Key);
+            inner.lists_columns = outer.slot() == Slot::Columns || inner.names_path;
             if outer.columns != 0 || outer.wide {
                 (inner.columns, inner.wide, inner.rows) = (outer.columns, outer.wide, 1);
             }
@@ -1025,7 +1042,7 @@ impl Masker<'_> {
             // What was being written when it broke is not a value yet; it is masked where it would be.
             if let Some(start) = self.frame.open {
                 let small = self.frame.object && (1..=MAX_NAMED).contains(&self.out.len().saturating_sub(start));
-                if self.frame.slot == Slot::Key || self.is_named() || small {
+                if self.frame.slot() == Slot::Key || self.is_named() || small {
                     self.gone_at_the_end(start, "pair");
                 }
             }
@@ -1064,7 +1081,10 @@ impl Masker<'_> {
                 Some(b'\\') => {
                     quoted.escaped = true;
                     match self.bytes.get(at + 1) {
-                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {}
+                        Some(b'"') => {
+                            quoted.hinted = quoted.hinted || hints::shows(self.rules, self.bytes, start + 1, at + 1);
+                        }
+                        Some(b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {}
                         // What such escapes hide is seen only when they are undone.
                         Some(b'u') => match self.bytes.get(at + 2..at + 6) {
                             Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => quoted.hinted = true,
@@ -1073,10 +1093,9 @@ impl Masker<'_> {
                         _ => return Err(Broken(start)),
                     }
                 }
-                // The minutes of a time, which is in most logs and records.
-                Some(b':') if text::is_time(self.bytes.get(start + 1..at).unwrap_or(&[]), self.byte(at + 1)) => {}
                 Some(0x20..) => {
-                    quoted.hinted = quoted.hinted || hints::shows(self.rules, self.bytes, start + 1, at);
+                    quoted.hinted = quoted.hinted
+                        || (!hints::harmless(self.bytes, at) && hints::shows(self.rules, self.bytes, start + 1, at));
                 }
                 _ => return Err(Broken(start)),
             }
@@ -1120,6 +1139,15 @@ impl Masker<'_> {
     #[inline(always)]
     fn digits(&self, start: usize) -> Option<usize> {
         let mut at = start;
+        // Eight at a time: a bit for each that is no digit.
+        while let Some(bytes) = self.bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let bits = u64::from_le_bytes(*bytes) ^ 0x3030_3030_3030_3030;
+            let other = (((bits & 0x7F7F_7F7F_7F7F_7F7F) + 0x7676_7676_7676_7676) | bits) & 0x8080_8080_8080_8080;
+            at += other.trailing_zeros() as usize / 8;
+            if other != 0 {
+                return (at > start).then_some(at);
+            }
+        }
         while self.byte(at).is_ascii_digit() {
             at += 1;
         }
@@ -1128,10 +1156,40 @@ impl Masker<'_> {
 }
 
 impl Frame {
+    #[inline(always)]
+    fn slot(&self) -> Slot {
+        self.name.slot()
+    }
+
+    /// Keeps a name until it shows whether there is something to name; says whether there was room.
+    #[inline(always)]
+    fn keep_name(&mut self, start: usize) -> bool {
+        let Some(name) = self.names.get_mut(usize::from(self.name_count)) else { return false };
+        *name = start as u32;
+        self.name_count += 1;
+        true
+    }
+
+    #[inline(always)]
+    fn sensitive(&self) -> bool {
+        self.name.hit(Place::Field) == Hit::Yes
+    }
+
     /// Is the element in hand in a sensitive column? (`rows` and not deeper: an array of rows is no row.)
     fn in_column(&self) -> bool {
         self.rows == 2 && (self.wide || (self.count < COLUMNS && self.columns >> self.count & 1 == 1))
     }
+}
+
+/// The end of the string that begins at a place.
+pub(super) fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut escaped = true;
+    let end = bytes.get(start..)?.iter().position(|b| {
+        let ends = *b == b'"' && !escaped;
+        escaped = *b == b'\\' && !escaped;
+        ends
+    });
+    end.map(|end| start + end + 1)
 }
 
 /// Masks what a decoded string holds: JSON, markup, GraphQL, or text; `None` when nothing.

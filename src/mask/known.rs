@@ -19,57 +19,32 @@ impl Key {
     pub(super) fn of(name: &[u8]) -> Option<Self> {
         let mut padded = [0; LONGEST];
         padded.get_mut(..name.len())?.copy_from_slice(name);
-        Self::within(&padded, 0, name.len())
-    }
-
-    /// The name in a part of a source. What follows it in the source is read along and left out without a branch: lengths
-    /// change from name to name and cannot be foreseen.
-    #[inline(always)]
-    pub(super) fn within(source: &[u8], start: usize, end: usize) -> Option<Self> {
-        let len = end.checked_sub(start).filter(|len| (1..=LONGEST).contains(len))?;
-        let Some(bytes) = source.get(start..).and_then(|rest| rest.first_chunk::<16>()) else {
-            return Self::of(source.get(start..end)?);
-        };
-        let eight = |bytes: &[u8]| bytes.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        let mut words = [eight(bytes), bytes.get(8..).map_or(0, eight), 0, 0];
-        if len > 16 {
-            let Some(bytes) = source.get(start + 16..).and_then(|rest| rest.first_chunk::<16>()) else {
-                return Self::of(source.get(start..end)?);
-            };
-            words = [words[0], words[1], eight(bytes), bytes.get(8..).map_or(0, eight)];
-            let [_, _, c, d] = &mut words;
-            *c &= ones(len - 16);
-            *d &= ones(len.saturating_sub(24));
-        } else {
-            let [a, b, ..] = &mut words;
-            *a &= ones(len);
-            *b &= ones(len.saturating_sub(8));
+        let mut words = [0; 4];
+        for (word, bytes) in words.iter_mut().zip(padded.chunks_exact(8)) {
+            *word = bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
         }
-        Some(Key { len: len as u64, words })
+        (!name.is_empty()).then_some(Key { len: name.len() as u64, words })
     }
 
     #[inline(always)]
     fn mixed(&self) -> u64 {
         let [a, b, c, d] = self.words;
-        let mut mixed =
-            (a ^ self.len << 56).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ b.wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
-        if self.len > 16 {
-            mixed ^= (c ^ d.rotate_left(17)).wrapping_mul(0x1656_67B1_9E37_79F9);
-        }
-        mixed ^ mixed >> 29
+        // (Nothing for a short name.)
+        mix(a, b, self.len) ^ (c ^ d.rotate_left(17)).wrapping_mul(0x1656_67B1_9E37_79F9)
     }
 }
 
-/// Ones in as many low bytes.
 #[inline(always)]
-fn ones(bytes: usize) -> u64 {
-    ONES.get(bytes.min(8)).copied().unwrap_or(u64::MAX)
+fn mix(a: u64, b: u64, len: u64) -> u64 {
+    let mixed = (a ^ len << 56).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ b.wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
+    mixed ^ mixed >> 29
 }
 
-const ONES: [u64; 9] = {
-    let mut ones = [u64::MAX; 9];
+/// Ones in as many low bytes. (No name is empty.)
+const SHORT: [u128; 17] = {
+    let mut ones = [u128::MAX; 17];
     let mut bytes = 0;
-    while bytes < 8 {
+    while bytes < 16 {
         ones[bytes] = (1 << (8 * bytes)) - 1;
         bytes += 1;
     }
@@ -94,11 +69,30 @@ impl Known {
         Known { places: Box::new(std::array::from_fn(|_| Place::default())) }
     }
 
-    #[inline(always)]
     pub(super) fn get(&self, key: &Key) -> Option<u8> {
         let mixed = key.mixed();
         let (one, two) = places(mixed);
         let read = |at: usize| self.places.get(at).and_then(|place| place.read(key, mixed));
+        read(one).or_else(|| read(two))
+    }
+
+    /// The same for a name of at most 16 bytes in a source, as most are, in few steps. `None` says nothing.
+    #[inline(always)]
+    pub(super) fn get_short(&self, source: &[u8], start: usize, end: usize) -> Option<u8> {
+        let bytes = source.get(start..)?.first_chunk::<16>()?;
+        let len = end.wrapping_sub(start);
+        let mask = SHORT.get(len)?;
+        let words = u128::from_le_bytes(*bytes) & mask;
+        let (a, b) = (words as u64, (words >> 64) as u64);
+        let mixed = mix(a, b, len as u64);
+        let (one, two) = places(mixed);
+        let read = |at: usize| {
+            let place = self.places.get(at)?;
+            let [x, y, ..] = &place.words;
+            let answer = place.answer.load(Ordering::Acquire);
+            let differ = ((answer ^ mixed) & !0xFF) | (x.load(Ordering::Relaxed) ^ a) | (y.load(Ordering::Relaxed) ^ b);
+            (differ == 0).then_some((answer & 0xFF) as u8)
+        };
         read(one).or_else(|| read(two))
     }
 

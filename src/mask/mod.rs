@@ -17,6 +17,8 @@ mod json;
 mod known;
 mod markup;
 mod multipart;
+#[cfg(test)]
+mod mutation_tests;
 mod names;
 mod note;
 #[cfg(test)]
@@ -26,13 +28,17 @@ mod own_tests_formats;
 mod paths;
 mod percent;
 mod prefilter;
+mod printed;
 mod scan;
 mod shapes;
+mod sql;
 mod table;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_formats;
+#[cfg(test)]
+mod tests_text;
 mod text;
 mod values;
 
@@ -121,10 +127,20 @@ struct Own {
 pub fn check_list(option: &str, entries: &[String]) -> Result<(), String> {
     match option {
         "mask_allow_fields" => check_allowed(entries),
+        "mask_body_fields" | "mask_header_names" | "headers_to_include" | "headers_to_exclude" => check_names(entries),
         "mask_paths" | "mask_allow_paths" => parse_all(entries, "paths", paths::MOST, Path::parse).map(drop),
         "mask_patterns" => parse_all(entries, "patterns", values::MOST, values::Pattern::compile).map(drop),
         _ => Ok(()),
     }
+}
+
+/// Names that are names: one without a letter or digit would match nothing, or what nobody meant.
+fn check_names(entries: &[String]) -> Result<(), String> {
+    let check = |entry: &str| match names::is_empty(entry) {
+        true => Err("it has no letter or digit; use a name, e.g. pin or X-Pin, or leave it out".to_owned()),
+        false => Ok(()),
+    };
+    parse_all(entries, "names", usize::MAX, check).map(drop)
 }
 
 fn check_allowed(entries: &[String]) -> Result<(), String> {
@@ -164,6 +180,8 @@ impl Rules {
     /// A list that [`check_list`] does not take: its option and why.
     pub fn new(config: &RulesConfig) -> Result<Self, String> {
         let named = |option: &'static str| move |what: String| format!("{option}: {what}");
+        check_names(&config.body_fields).map_err(named("mask_body_fields"))?;
+        check_names(&config.header_names).map_err(named("mask_header_names"))?;
         check_allowed(&config.allow_fields).map_err(named("mask_allow_fields"))?;
         let own = Own {
             paths: Paths {
@@ -237,7 +255,7 @@ impl Rules {
         let (rule, why) = match name.map(|name| (name, self.own.paths.form_field(name))) {
             None => ("unreadable", None),
             Some((_, Verdict::Masked(path))) => {
-                ("path", self.own.paths.masked.get(path).map(|path| (path.written.clone(), true)))
+                ("path", self.own.paths.masked.get(path).map(|path| (path.written.clone(), path.own)))
             }
             Some((name, _)) => match self.fields.why(name, Place::Param) {
                 None if pairs.name_value(name) => ("pair", pairs.why(name)),
@@ -650,9 +668,6 @@ fn built_in(rules: &Rules, body: &Body<'_>) -> Masked {
 
 /// Text that is declared as such, or not declared at all.
 fn free_text(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
-    if is_binary(text) {
-        return body.described("binary");
-    }
     if json::looks_like(text) {
         return json_body(rules, body, text);
     }
@@ -694,8 +709,49 @@ fn markup_body(rules: &Rules, body: &Body<'_>, text: &str, dialect: Dialect) -> 
     kept(rules, "markup", body, rewritten)
 }
 
+/// The user's paths and those to the GraphQL variables that a request in JSON binds to what is sensitive: `login(password: $p)`.
+/// `None` when there are no such variables, an error when there is no room for them.
+fn with_variables(rules: &Rules, text: &str) -> Result<Option<Paths>, ()> {
+    const VARIABLES: &str = "\"variables\"";
+    const QUERY: &str = "\"query\"";
+    if !text.contains(VARIABLES) {
+        return Ok(None);
+    }
+    let mut names = Vec::new();
+    let mut document = String::new();
+    for (at, _) in text.match_indices(QUERY) {
+        let rest = text.get(at + QUERY.len()..).unwrap_or("").trim_start();
+        let Some(value) = rest.strip_prefix(':').map(str::trim_start).filter(|v| v.starts_with('"')) else { continue };
+        let end = json::string_end(value.as_bytes(), 0);
+        json::unescape(value.get(1..end.map_or(value.len(), |end| end - 1)).unwrap_or(""), &mut document);
+        match graphql::Bound::of(rules, &document, end.is_none()) {
+            Some(bound) if bound.open => names.push(None),
+            Some(bound) => names.extend(bound.names().map(|name| Some(name.to_owned()))),
+            None => {}
+        }
+    }
+    if names.is_empty() {
+        return Ok(None);
+    }
+    // Alone, one of several, or in a message over a socket; where there are too many, all variables.
+    let own = &rules.own;
+    let room = paths::MOST.saturating_sub(own.paths.masked.len()) / paths::REQUESTS.len();
+    if names.len() > room || names.contains(&None) {
+        names = vec![None];
+    }
+    if room == 0 {
+        return Err(());
+    }
+    let mut masked = own.paths.masked.clone();
+    for name in &names {
+        masked.extend(paths::REQUESTS.iter().map(|lead| Path::to_variable(lead, name.as_deref())));
+    }
+    Ok(Some(Paths { masked, allowed: own.paths.allowed.clone() }))
+}
+
 fn json_body(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
-    let rewritten = json::mask(rules, text, body.cut, 0);
+    let Ok(paths) = with_variables(rules, text) else { return body.described("too many paths") };
+    let rewritten = json::mask_with(rules, paths.as_ref().unwrap_or(&rules.own.paths), text, body.cut, 0);
     if rewritten.broke_at.is_some() && text.as_bytes().contains(&0) {
         return body.described("binary");
     }
@@ -728,11 +784,14 @@ fn text_of<'a>(body: &Body<'a>) -> Result<Cow<'a, str>, &'static str> {
 
 /// Control characters that no text has.
 fn is_binary(text: &str) -> bool {
-    text.bytes().any(is_control)
+    // (Many at a time: this is asked of all text.)
+    text.as_bytes().chunks(256).any(|chunk| chunk.iter().fold(0, |any, b| any | u8::from(is_control(*b))) != 0)
 }
 
 fn is_control(byte: u8) -> bool {
-    byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B | 0x1E) || byte == 0x7F
+    let allowed =
+        (byte == b'\t') | (byte == b'\n') | (byte == b'\r') | (byte == 0x0C) | (byte == 0x1B) | (byte == 0x1E);
+    ((byte < 0x20) & !allowed) | (byte == 0x7F)
 }
 
 /// `Text/HTML; charset=x` → `text/html`.

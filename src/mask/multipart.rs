@@ -39,13 +39,12 @@ pub(super) fn mask(rules: &Rules, boundary: &str, body: &Body<'_>) -> Option<Mas
     if parts.is_empty() && !closed {
         return None;
     }
-    let mut words = Words::default();
     let mut pairs = Pairs::new(!closed);
     for part in &parts {
         if let Some(value) = part.content.get(..part.content.len().min(MAX_VALUE)).and_then(|c| str::from_utf8(c).ok())
         {
             for name in &part.names {
-                pairs.note(rules, name, value, &mut words);
+                pairs.note(rules, name, value);
             }
         }
     }

@@ -123,6 +123,9 @@ pub(super) enum Slot {
 pub(super) struct Answer(u8);
 
 impl Answer {
+    /// Of no name.
+    pub(super) const NOTHING: Self = Answer(0);
+
     /// Is it sensitive as a field's name, or as a parameter's?
     #[inline(always)]
     pub(super) fn hit(self, place: Place) -> Hit {
@@ -152,7 +155,7 @@ impl Answer {
     }
 }
 
-fn slot_of(joined: &str) -> Slot {
+pub(super) fn slot_of(joined: &str) -> Slot {
     match joined {
         "name" | "key" | "field" | "header" | "param" | "parameter" | "property" | "attribute" | "attr" | "id"
         | "system" | "label" | "title" | "path" | "loc" | "instancepath" | "datapath" | "pointer" | "k" | "n"
@@ -234,8 +237,6 @@ impl Words {
             };
             let at = self.joined.len();
             match (last, class) {
-                // The end of a word.
-                (_, Class::Gap) if at > self.last_end() => self.ends.push(at),
                 // `APIKey`: the last capital belongs to the word that the small letter goes on with.
                 (Class::Upper, Class::Lower) if upper_run > 1 => {
                     let before = self.joined.char_indices().next_back().map_or(0, |(i, _)| i);
@@ -308,8 +309,8 @@ pub(super) struct NameSet {
     longest: usize,
     /// For three letters or digits, whether an entry or a part begins with them: see [`three`].
     threes: Box<[u8]>,
-    /// The last two letters or digits that entries have: see [`last_two`].
-    ends: Box<[bool; 36 * 36]>,
+    /// One bit for the last three letters or digits that entries have: see [`last_three`].
+    ends: Box<[u64]>,
     /// Whether [`parts`] and [`SUFFIXES`] apply.
     parts: bool,
 }
@@ -351,7 +352,7 @@ impl NameSet {
             lengths: Box::new([0; 256]),
             longest: 0,
             threes: vec![0; 1 << 15].into_boxed_slice(),
-            ends: Box::new([false; 36 * 36]),
+            ends: vec![0; ENDS.div_ceil(64)].into_boxed_slice(),
             parts,
         };
         if parts {
@@ -373,10 +374,16 @@ impl NameSet {
         }
         self.longest = self.longest.max(joined.len());
         for ending in [joined.clone(), format!("{joined}s")] {
-            match last_two(ending.as_bytes()).and_then(|two| self.ends.get_mut(two)) {
-                Some(end) => *end = true,
-                // Of one letter, or of other scripts: nothing can be told from the end.
-                None => self.ends.fill(true),
+            // A short entry may have any letter before it.
+            let before: &[u8] = if ending.len() == 2 { LETTERS } else { b" " };
+            for letter in before {
+                match last_three(&[&[*letter], ending.as_bytes()].concat())
+                    .and_then(|three| Some((self.ends.get_mut(three / 64)?, three % 64)))
+                {
+                    Some((bits, bit)) => *bits |= 1 << bit,
+                    // Of one letter, or of other scripts: nothing can be told from the end.
+                    None => self.ends.fill(u64::MAX),
+                }
             }
         }
         if joined.is_ascii() {
@@ -413,7 +420,7 @@ impl NameSet {
     }
 
     /// All about the name of a field or parameter, as it is written (without escapes). Cheap for names asked about before.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn answer(&self, name: &[u8]) -> Answer {
         self.answer_of(name, Key::of(name))
     }
@@ -426,11 +433,12 @@ impl NameSet {
     /// The same for a name that lies in a source, which is quicker.
     #[inline(always)]
     pub(super) fn answer_in(&self, source: &[u8], start: usize, end: usize) -> Answer {
-        let key = Key::within(source, start, end);
-        self.answer_of(source.get(start..end).unwrap_or(&[]), key)
+        match self.known.get_short(source, start, end) {
+            Some(answer) => Answer(answer),
+            None => self.answer(source.get(start..end).unwrap_or(&[])),
+        }
     }
 
-    #[inline(always)]
     fn answer_of(&self, name: &[u8], key: Option<Key>) -> Answer {
         match key.and_then(|key| self.known.get(&key)) {
             Some(answer) => Answer(answer),
@@ -500,7 +508,8 @@ impl NameSet {
 
     /// Could a phrase end with an entry?
     pub(super) fn may_end(&self, phrase: &[u8]) -> bool {
-        last_two(phrase).is_none_or(|two| self.ends.get(two).copied().unwrap_or(true))
+        last_three(phrase)
+            .is_none_or(|three| self.ends.get(three / 64).is_none_or(|bits| bits >> (three % 64) & 1 == 1))
     }
 
     /// Is this name sensitive? Leaves the name's words in `words`.
@@ -668,8 +677,13 @@ fn three(a: u8, b: u8, c: u8) -> usize {
     usize::from(five(a)) << 10 | usize::from(five(b)) << 5 | usize::from(five(c))
 }
 
-/// A number for the last two letters or digits, without digits at the end. `None` when there are none, or other letters.
-fn last_two(name: &[u8]) -> Option<usize> {
+/// All that a name may have before its last two letters.
+const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+/// So many ends of three letters there are.
+const ENDS: usize = 36 * 36 * 36;
+
+/// A number for the last three letters or digits, without digits at the end. `None` when there are none, or other letters.
+fn last_three(name: &[u8]) -> Option<usize> {
     let number = |b: u8| match b {
         b'a'..=b'z' => Some(usize::from(b - b'a')),
         b'A'..=b'Z' => Some(usize::from(b - b'A')),
@@ -678,8 +692,10 @@ fn last_two(name: &[u8]) -> Option<usize> {
     };
     let mut letters = name.iter().rev().skip_while(|b| b.is_ascii() && !b.is_ascii_alphabetic());
     let last = number(*letters.next()?)?;
-    let before = number(*letters.find(|b| b.is_ascii_alphanumeric() || !b.is_ascii())?)?;
-    Some(before * 36 + last)
+    let mut letters = letters.filter(|b| b.is_ascii_alphanumeric() || !b.is_ascii());
+    let before = number(*letters.next()?)?;
+    let first = number(*letters.next()?)?;
+    Some((first * 36 + before) * 36 + last)
 }
 
 fn has_part(word: &str) -> bool {

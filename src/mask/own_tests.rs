@@ -61,6 +61,11 @@ fn the_users_own_name_wins_over_an_allowed_one() {
 fn lists_that_cannot_be_used_are_named() {
     for (option, entries, what) in [
         ("mask_allow_fields", &["email", ""][..], "entry 2 (''): it has no letter"),
+        ("mask_body_fields", &["pin", "-"], "entry 2 ('-'): it has no letter or digit; use a name, e.g. pin"),
+        ("mask_body_fields", &[""], "entry 1 (''): it has no letter or digit"),
+        ("mask_header_names", &[" "], "entry 1 (' '): it has no letter or digit"),
+        ("headers_to_include", &["a", "…"], "entry 2 ('…'): it has no letter or digit"),
+        ("headers_to_exclude", &["\u{200B}"], "it has no letter or digit"),
         ("mask_allow_fields", &["colour"], "entry 1 ('colour'): no such name is masked by default"),
         ("mask_paths", &["a", "a..b"], "entry 2 ('a..b'): a step without a name at byte 1; use user.pin"),
         ("mask_allow_paths", &["a["], "entry 1 ('a['): brackets with neither"),
@@ -72,6 +77,11 @@ fn lists_that_cannot_be_used_are_named() {
         let error = check_list(option, &list(entries)).unwrap_err();
         assert!(error.contains(what), "{error}");
     }
+    for entries in [&["pin", "X-Pin", "名前", "7"][..], &[]] {
+        assert_eq!(check_list("mask_body_fields", &list(entries)), Ok(()));
+    }
+    let config = RulesConfig { body_fields: list(&["-"]), ..RulesConfig::default() };
+    assert!(Rules::new(&config).unwrap_err().starts_with("mask_body_fields: entry 1 ('-')"));
     let many: Vec<String> = (0..65).map(|n| format!("a{n}")).collect();
     assert_eq!(check_list("mask_paths", &many).unwrap_err(), "65 paths; at most 64 can be set");
     assert!(check_list("mask_patterns", &list(&[&"a".repeat(1001)])).is_err());

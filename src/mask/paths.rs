@@ -12,7 +12,7 @@ use super::{explain, json, Rules};
 /// As many paths a list may have: one bit each.
 pub(super) const MOST: usize = 64;
 /// No path is longer, in bytes.
-const LONGEST: usize = 1000;
+pub(super) const LONGEST: usize = 1000;
 const RIGHT: &str = "use user.pin, items[*].code, items[0].code, *.note or [\"odd.key\"]";
 
 /// One step of a path.
@@ -28,10 +28,15 @@ enum Step {
     Any,
 }
 
+/// Where a GraphQL request stands in JSON.
+pub(super) const REQUESTS: &[&str] = &["", "[*].", "payload."];
+
 /// A path as it was written, and its steps.
 #[derive(Clone, Debug)]
 pub(super) struct Path {
     pub written: String,
+    /// The user wrote it.
+    pub own: bool,
     steps: Vec<Step>,
 }
 
@@ -107,7 +112,19 @@ impl Path {
         if steps.is_empty() {
             return Err(format!("it has no step; {RIGHT}"));
         }
-        Ok(Path { written: written.to_owned(), steps })
+        Ok(Path { written: written.to_owned(), own: true, steps })
+    }
+
+    /// To a GraphQL variable, or to all, of a request that stands there in JSON: see [`REQUESTS`].
+    pub(super) fn to_variable(lead: &str, name: Option<&str>) -> Self {
+        let mut steps = match lead {
+            "" => Vec::new(),
+            "[*]." => vec![Step::Element],
+            lead => vec![Step::Name(lead.trim_end_matches('.').to_owned())],
+        };
+        steps.push(Step::Name("variables".to_owned()));
+        steps.extend(name.map(|name| Step::Name(name.to_owned())));
+        Path { written: name.unwrap_or("variables").to_owned(), own: false, steps }
     }
 
     fn is_form_field(&self, names: &[&str]) -> bool {
@@ -197,8 +214,8 @@ pub(super) struct Trail<'r> {
 
 impl<'r> Trail<'r> {
     /// `None` when nobody needs one. Paths do not reach into JSON that lies in a string.
-    pub(super) fn new(rules: &'r Rules, level: u8) -> Option<Box<Self>> {
-        let paths = Some(&rules.own.paths).filter(|paths| level == 0 && !paths.is_empty());
+    pub(super) fn new(rules: &'r Rules, paths: &'r Paths, level: u8) -> Option<Box<Self>> {
+        let paths = Some(paths).filter(|paths| level == 0 && !paths.is_empty());
         let log = rules.log.as_deref();
         (paths.is_some() || log.is_some()).then(|| {
             Box::new(Trail {

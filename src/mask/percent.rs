@@ -4,28 +4,56 @@
 /// hex digits stays as it is, as browsers and servers have it.
 pub(super) fn decode(text: &str, plus: bool) -> Option<String> {
     let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(b) = bytes.next() {
-        match b {
-            b'+' if plus => out.push(b' '),
-            b'%' => {
-                let mut ahead = bytes.clone();
-                match (ahead.next().and_then(hex), ahead.next().and_then(hex)) {
-                    (Some(high), Some(low)) => {
-                        out.push(high << 4 | low);
-                        bytes = ahead;
-                    }
-                    _ => out.push(b),
-                }
-            }
-            _ => out.push(b),
-        }
-    }
+    append(text.as_bytes(), plus, &mut out);
     String::from_utf8(out).ok()
 }
 
-fn hex(b: u8) -> Option<u8> {
-    char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok())
+/// Appends bytes decoded so.
+pub(super) fn append(raw: &[u8], plus: bool, out: &mut Vec<u8>) {
+    let mut rest = raw;
+    loop {
+        let (run, tail) = rest.split_at(find(rest, [b'%', b'%']));
+        out.extend(run.iter().map(|b| if plus && *b == b'+' { b' ' } else { *b }));
+        rest = match tail {
+            [] => return,
+            [_, high, low, after @ ..] if digit(*high) < 16 && digit(*low) < 16 => {
+                out.push(digit(*high) << 4 | digit(*low));
+                after
+            }
+            [sign, after @ ..] => {
+                out.push(*sign);
+                after
+            }
+        };
+    }
+}
+
+/// Where the first of two bytes is, else the length. Eight bytes at a time: names and values are too short for more.
+pub(super) fn find(bytes: &[u8], signs: [u8; 2]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const TOPS: u64 = ONES << 7;
+    let [one, other] = signs.map(|sign| ONES * u64::from(sign));
+    // The lowest bit that is set belongs to the first byte that is zero.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ one) | zeros(word ^ other);
+        if found != 0 {
+            return i * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    words.len() * 8 + rest.iter().position(|b| signs.contains(b)).unwrap_or(rest.len())
+}
+
+/// A hexadecimal digit's value; 16 or more for what is none.
+fn digit(b: u8) -> u8 {
+    match b {
+        b'0'..=b'9' => b - b'0',
+        b'a'..=b'f' => b - b'a' + 10,
+        b'A'..=b'F' => b - b'A' + 10,
+        _ => 16,
+    }
 }
 
 /// Encodes as a form does, with `*` left as it is, so that the placeholder stays readable.
@@ -56,6 +84,24 @@ mod tests {
         assert_eq!(decode("%zz%4", true).as_deref(), Some("%zz%4"));
         assert_eq!(decode("%E6%9D%B1", true).as_deref(), Some("東"));
         assert_eq!(decode("%FF", true), None);
+    }
+
+    #[test]
+    fn signs_are_found_wherever_they_are() {
+        for len in 0..40 {
+            for at in 0..=len {
+                let mut text = vec![b'\xff'; len];
+                // What differs from a sign by one bit is none.
+                text.iter_mut().step_by(3).for_each(|b| *b = b'\'');
+                if let Some(b) = text.get_mut(at) {
+                    *b = if at % 2 == 0 { b'&' } else { b';' };
+                }
+                if let Some(b) = text.get_mut(at + 1) {
+                    *b = b'&';
+                }
+                assert_eq!(find(&text, [b'&', b';']), at, "{len}");
+            }
+        }
     }
 
     #[test]

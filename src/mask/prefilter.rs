@@ -134,8 +134,6 @@ impl Reader<'_> {
                 for _ in 0..least.min(LONGEST) {
                     atoms.extend_from_slice(&piece);
                 }
-            } else if least > LONGEST {
-                atoms.push(Atom::Gap);
             }
             if atoms.len() > 4096 {
                 return None;

@@ -7,10 +7,12 @@
 /// So many bytes are looked at before the positions are used.
 const WINDOW: usize = 512;
 const BLOCK: usize = 64;
-/// Room for the positions, the mark after them, and what is written beyond since eight are written at a time. A power of two.
+const BLOCKS: usize = WINDOW / BLOCK;
+/// Room for the positions of a window, the mark after them, and what is written beyond since eight are written at a time. A power of
+/// two.
 const ROOM: usize = 1024;
 /// No position.
-const NONE: u32 = u32::MAX;
+const NONE: u16 = u16::MAX;
 
 /// The run of token characters that a secret of known make has at least, and that of digits a card has.
 pub(super) const TOKEN_RUN: usize = 16;
@@ -18,32 +20,55 @@ pub(super) const DIGIT_RUN: usize = 12;
 /// The dashes that tell a PEM block.
 pub(super) const DASH_RUN: usize = 4;
 
-/// One bit per byte of a block.
+/// For each class one bit per byte of a block, or of several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Classes {
-    quote: u64,
-    backslash: u64,
-    /// Below 0x20.
-    control: u64,
+struct Classes<T = u64> {
+    quote: T,
+    backslash: T,
     /// `{ } [ ] , :` and, as nothing else may stand there, `< =`.
-    op: u64,
+    op: T,
     /// Blank, tab, line feed, carriage return.
-    space: u64,
+    space: T,
     /// Letters, digits, `_ - .`
-    token: u64,
-    alnum: u64,
-    digit: u64,
+    token: T,
+    alnum: T,
+    digit: T,
     /// Letters that a token of known make begins with.
-    first: u64,
-    /// `: = < @ % '`
-    sign: u64,
+    first: T,
+    /// `: = < @ % ' " $ ( |`, and what is below 0x20.
+    sign: T,
     /// Blank and dash: what may set off the groups of a number.
-    gap: u64,
-    dash: u64,
+    gap: T,
     /// The first and the second of two letters that an authentication scheme's name has: *be*arer, *ba*sic, di*ge*st, ne*go*tiate,
     /// to*ke*n, api*ke*y.
-    scheme: u64,
-    vowel: u64,
+    scheme: T,
+    vowel: T,
+}
+
+/// The classes of the blocks of a window.
+type Planes = Classes<[u64; BLOCKS]>;
+
+impl Planes {
+    #[inline(always)]
+    fn set(&mut self, block: usize, classes: &Classes) {
+        let set = |plane: &mut [u64; BLOCKS], bits: u64| {
+            if let Some(word) = plane.get_mut(block) {
+                *word = bits;
+            }
+        };
+        set(&mut self.quote, classes.quote);
+        set(&mut self.backslash, classes.backslash);
+        set(&mut self.op, classes.op);
+        set(&mut self.space, classes.space);
+        set(&mut self.token, classes.token);
+        set(&mut self.alnum, classes.alnum);
+        set(&mut self.digit, classes.digit);
+        set(&mut self.first, classes.first);
+        set(&mut self.sign, classes.sign);
+        set(&mut self.gap, classes.gap);
+        set(&mut self.scheme, classes.scheme);
+        set(&mut self.vowel, classes.vowel);
+    }
 }
 
 // The bits of the two tables: a byte's classes are those that both of its halves have.
@@ -58,10 +83,11 @@ const COMMA: u8 = 128;
 
 const FIRST_LOW: u8 = 1; // a d e g h k l n
 const FIRST_HIGH: u8 = 2; // p r s t w x y
-const PERCENT: u8 = 4; // % '
+const PERCENT: u8 = 4; // % ' " $ (
 const AT: u8 = 8;
 const SCHEME: u8 = 16; // b g k
 const VOWEL: u8 = 32; // a e o
+const PIPE: u8 = 64;
 const GAP: u8 = 128; // blank, dash
 
 /// For each low half of a byte, the classes that have it in some row.
@@ -107,10 +133,11 @@ const HIGH_A: [u8; 16] = low(&[
 const LOW_B: [u8; 16] = low(&[
     (FIRST_LOW, &[1, 4, 5, 7, 8, 11, 12, 14]),
     (FIRST_HIGH, &[0, 2, 3, 4, 7, 8, 9]),
-    (PERCENT, &[5, 7]),
+    (PERCENT, &[2, 4, 5, 7, 8]),
     (AT, &[0]),
     (SCHEME, &[2, 7, 11]),
     (VOWEL, &[1, 5, 15]),
+    (PIPE, &[12]),
     (GAP, &[0, 13]),
 ]);
 const HIGH_B: [u8; 16] = low(&[
@@ -120,11 +147,43 @@ const HIGH_B: [u8; 16] = low(&[
     (AT, &[4]),
     (SCHEME, &[4, 6]),
     (VOWEL, &[4, 6]),
+    (PIPE, &[7]),
     (GAP, &[2]),
 ]);
 const TOKEN: u8 = LETTERS_LOW | LETTERS_HIGH | DIGITS | DASH_DOT | UNDERSCORE;
 const ALNUM: u8 = LETTERS_LOW | LETTERS_HIGH | DIGITS;
 const OP: u8 = BRACKETS | SIGNS | COMMA;
+
+impl Planes {
+    /// The same of each class.
+    #[inline(always)]
+    fn each<T>(&self, of: impl Fn(&[u64; BLOCKS]) -> T) -> Classes<T> {
+        Classes {
+            quote: of(&self.quote),
+            backslash: of(&self.backslash),
+            op: of(&self.op),
+            space: of(&self.space),
+            token: of(&self.token),
+            alnum: of(&self.alnum),
+            digit: of(&self.digit),
+            first: of(&self.first),
+            sign: of(&self.sign),
+            gap: of(&self.gap),
+            scheme: of(&self.scheme),
+            vowel: of(&self.vowel),
+        }
+    }
+
+    #[inline(always)]
+    fn lanes(&self, quad: usize) -> Classes<Bits> {
+        self.each(|plane| lanes(plane, quad))
+    }
+
+    #[inline(always)]
+    fn block(&self, block: usize) -> Classes {
+        self.each(|plane| plane.get(block).copied().unwrap_or(0))
+    }
+}
 
 /// Tells the classes of a block.
 trait Classify {
@@ -139,21 +198,19 @@ impl Classify for Portable {
         let mut classes = Classes::default();
         for (i, byte) in block.iter().enumerate() {
             let mask = TABLE.get(usize::from(*byte)).copied().unwrap_or(0);
-            let bit = |n: u32| u64::from(mask >> n & 1) << i;
+            let bit = |n: u16| u64::from(mask >> n & 1) << i;
             classes.quote |= bit(0);
             classes.backslash |= bit(1);
-            classes.control |= bit(2);
-            classes.op |= bit(3);
-            classes.space |= bit(4);
-            classes.token |= bit(5);
-            classes.alnum |= bit(6);
-            classes.digit |= bit(7);
-            classes.first |= bit(8);
-            classes.sign |= bit(9);
-            classes.gap |= bit(10);
-            classes.dash |= bit(11);
-            classes.scheme |= bit(12);
-            classes.vowel |= bit(13);
+            classes.op |= bit(2);
+            classes.space |= bit(3);
+            classes.token |= bit(4);
+            classes.alnum |= bit(5);
+            classes.digit |= bit(6);
+            classes.first |= bit(7);
+            classes.sign |= bit(8);
+            classes.gap |= bit(9);
+            classes.scheme |= bit(10);
+            classes.vowel |= bit(11);
         }
         classes
     }
@@ -169,16 +226,14 @@ static TABLE: [u16; 256] = {
         let classes = [
             byte == b'"' as usize,
             byte == b'\\' as usize,
-            byte < 0x20,
             a & OP != 0,
             SPACES[byte & 15] as usize == byte,
             a & TOKEN != 0,
             a & ALNUM != 0,
             a & DIGITS != 0,
             b & (FIRST_LOW | FIRST_HIGH) != 0,
-            a & SIGNS != 0 || b & (PERCENT | AT) != 0,
+            a & SIGNS != 0 || b & (PERCENT | AT | PIPE) != 0 || byte < 0x20,
             b & GAP != 0,
-            byte == b'-' as usize,
             b & SCHEME != 0,
             b & VOWEL != 0,
         ];
@@ -196,12 +251,12 @@ static TABLE: [u16; 256] = {
 mod avx2 {
     use super::{
         Classes, Classify, ALNUM, AT, BLOCK, DIGITS, FIRST_HIGH, FIRST_LOW, GAP, HIGH_A, HIGH_B, LOW_A, LOW_B, OP,
-        PERCENT, SCHEME, SIGNS, SPACES, TOKEN, VOWEL,
+        PERCENT, PIPE, SCHEME, SIGNS, SPACES, TOKEN, VOWEL,
     };
     use std::arch::x86_64::{
-        __m128i, __m256i, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256,
-        _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256,
-        _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16, _mm_loadu_si128,
+        __m128i, __m256i, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8,
+        _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+        _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16, _mm_loadu_si128,
     };
 
     pub(super) struct Avx2;
@@ -244,23 +299,21 @@ mod avx2 {
         let ay = _mm256_and_si256(_mm256_shuffle_epi8(low_a, y), _mm256_shuffle_epi8(high_a, hy));
         let bx = _mm256_and_si256(_mm256_shuffle_epi8(low_b, x), _mm256_shuffle_epi8(high_b, hx));
         let by = _mm256_and_si256(_mm256_shuffle_epi8(low_b, y), _mm256_shuffle_epi8(high_b, hy));
+        let none =
+            |v: __m256i, class: u8| _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_and_si256(v, all(class)), zero));
+        // (None of these classes has the top bit, so that a number above 0 is what has one of them.)
         let any = |x: __m256i, y: __m256i, class: u8| {
-            let class = all(class);
-            !join(
-                _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_and_si256(x, class), zero)),
-                _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_and_si256(y, class), zero)),
-            )
-        };
-        let below = {
-            let top = all(0x1F);
-            let is = |v: __m256i| _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(v, top), v));
+            let is = |v: __m256i| _mm256_movemask_epi8(_mm256_cmpgt_epi8(_mm256_and_si256(v, all(class)), zero));
             join(is(x), is(y))
         };
         let sign = {
-            let either = |a: __m256i, b: __m256i| {
-                _mm256_or_si256(_mm256_and_si256(a, all(SIGNS)), _mm256_and_si256(b, all(PERCENT | AT)))
+            let is = |v: __m256i, a: __m256i, b: __m256i| {
+                let signs =
+                    _mm256_or_si256(_mm256_and_si256(a, all(SIGNS)), _mm256_and_si256(b, all(PERCENT | AT | PIPE)));
+                let control = _mm256_cmpeq_epi8(_mm256_min_epu8(v, all(0x1F)), v);
+                _mm256_movemask_epi8(_mm256_or_si256(_mm256_cmpgt_epi8(signs, zero), control))
             };
-            any(either(ax, bx), either(ay, by), 0xFF)
+            join(is(x, ax, bx), is(y, ay, by))
         };
         // The bit of one class moves to the top, where it is read.
         const { assert!(DIGITS == 1 << 2 && SCHEME == 1 << 4 && VOWEL == 1 << 5 && GAP == 1 << 7) };
@@ -272,8 +325,7 @@ mod avx2 {
         Classes {
             quote: equal(b'"'),
             backslash: equal(b'\\'),
-            control: below,
-            op: any(ax, ay, OP),
+            op: !join(none(ax, OP), none(ay, OP)),
             space,
             token: any(ax, ay, TOKEN),
             alnum: any(ax, ay, ALNUM),
@@ -281,20 +333,25 @@ mod avx2 {
             first: any(bx, by, FIRST_LOW | FIRST_HIGH),
             sign,
             gap: top(bx, by),
-            dash: equal(b'-'),
             scheme: top(_mm256_slli_epi16::<3>(bx), _mm256_slli_epi16::<3>(by)),
             vowel: top(_mm256_slli_epi16::<2>(bx), _mm256_slli_epi16::<2>(by)),
         }
     }
 }
 
-/// What one block leaves to the next: the last bits of each run, all at the low end.
+/// What one window leaves to the next.
 #[derive(Clone, Copy, Default)]
 struct Carry {
     /// All ones inside a string.
     in_string: u64,
     escaped: u64,
     scalar: u64,
+    signs: SignCarry,
+}
+
+/// The last words of what is shifted.
+#[derive(Clone, Copy, Default)]
+struct SignCarry {
     alnum: u64,
     backslash: u64,
     first: u64,
@@ -306,12 +363,50 @@ struct Carry {
     scheme: u64,
 }
 
-/// The word moved up by `by` bits, with the last block's in front.
+/// One bit per byte of several blocks.
+type Bits = [u64; LANES];
+/// So many blocks are worked on at once.
+const LANES: usize = 4;
+
+/// Those blocks of a plane.
 #[inline(always)]
-fn shift(word: u64, last: &mut u64, by: u32) -> u64 {
-    let moved = word << by | *last >> (64 - by);
-    *last = word;
-    moved
+fn lanes(plane: &[u64], quad: usize) -> Bits {
+    plane.get(quad * LANES..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default()
+}
+
+/// The bits moved up by `by`, with those of the last block in front.
+#[inline(always)]
+fn shift(bits: Bits, last: &mut u64, by: u32) -> Bits {
+    let [a, b, c, d] = bits;
+    let before = [*last, a, b, c];
+    *last = d;
+    let mut out = [0; LANES];
+    for ((out, word), before) in out.iter_mut().zip(bits).zip(before) {
+        *out = word << by | before >> (64 - by);
+    }
+    out
+}
+
+#[inline(always)]
+fn and(a: Bits, b: Bits) -> Bits {
+    let mut out = a;
+    out.iter_mut().zip(b).for_each(|(out, b)| *out &= b);
+    out
+}
+
+#[inline(always)]
+fn or(a: Bits, b: Bits) -> Bits {
+    let mut out = a;
+    out.iter_mut().zip(b).for_each(|(out, b)| *out |= b);
+    out
+}
+
+/// Those of `a` that are not in `b`.
+#[inline(always)]
+fn less(a: Bits, b: Bits) -> Bits {
+    let mut out = a;
+    out.iter_mut().zip(b).for_each(|(out, b)| *out &= !b);
+    out
 }
 
 /// A bit for each bit that has an odd number of bits at or below it.
@@ -323,73 +418,59 @@ fn prefix_xor(mut word: u64) -> u64 {
     word
 }
 
-impl Carry {
-    /// The characters that a backslash before them changes.
-    #[inline(always)]
-    fn escaped(&mut self, backslash: u64) -> u64 {
-        const EVEN: u64 = 0x5555_5555_5555_5555;
-        let backslash = backslash & !self.escaped;
-        let follows = backslash << 1 | self.escaped;
-        let odd_starts = backslash & !EVEN & !follows;
-        let (ends, over) = odd_starts.overflowing_add(backslash);
-        self.escaped = u64::from(over);
-        (EVEN ^ (ends << 1)) & follows
+/// The characters that a backslash before them changes.
+#[inline(always)]
+fn escaped(backslash: u64, last: &mut u64) -> u64 {
+    const EVEN: u64 = 0x5555_5555_5555_5555;
+    if backslash == 0 {
+        return std::mem::take(last);
     }
+    let backslash = backslash & !*last;
+    let follows = backslash << 1 | *last;
+    let odd_starts = backslash & !EVEN & !follows;
+    let (ends, over) = odd_starts.overflowing_add(backslash);
+    *last = u64::from(over);
+    (EVEN ^ (ends << 1)) & follows
+}
 
-    /// The positions of a block that the second pass has to visit.
+impl SignCarry {
+    /// Escapes, what no string may hold, and what a secret shows by.
     #[inline(always)]
-    fn marks(&mut self, c: &Classes) -> u64 {
-        let escaped = if c.backslash == 0 { std::mem::take(&mut self.escaped) } else { self.escaped(c.backslash) };
-        let quote = c.quote & !escaped;
-        let in_string = prefix_xor(quote) ^ self.in_string;
-        self.in_string = ((in_string as i64) >> 63) as u64;
-        let inside = in_string & !quote;
-
-        // Outside of strings: signs, and the beginning of everything else.
-        let scalar = !(c.op | c.space);
-        let starts = scalar & !shift(scalar & !quote, &mut self.scalar, 1);
-        let tokens = (c.op | starts) & !(in_string ^ quote);
-
-        // Inside: escapes, what no string may hold, and what a secret shows by. An escaped letter belongs to no word.
-        let alnum = c.alnum & !escaped;
+    fn signs(&mut self, c: &Classes<Bits>, escaped: Bits) -> Bits {
+        let backslash = c.backslash;
+        // An escaped letter belongs to no word.
+        let alnum = less(c.alnum, escaped);
         // (Where text holds the escapes of another format, so that the backslash is escaped itself, the letter after it does not either.)
-        let fresh = alnum & (!shift(alnum, &mut self.alnum, 1) | shift(c.backslash, &mut self.backslash, 2));
+        let word = shift(alnum, &mut self.alnum, 1);
+        let fresh = and(alnum, or(less([u64::MAX; LANES], word), shift(backslash, &mut self.backslash, 2)));
         // Sixteen token characters whose first begins a word.
         let [t1, t2, t4, t8] = &mut self.tokens;
-        let mut run = c.token & !escaped;
-        run &= shift(run, t1, 1);
-        run &= shift(run, t2, 2);
-        run &= shift(run, t4, 4);
-        run &= shift(run, t8, 8);
-        let made = run & shift(fresh & c.first, &mut self.first, 15);
+        let run = less(c.token, escaped);
+        let run = and(run, shift(run, t1, 1));
+        let run = and(run, shift(run, t2, 2));
+        let run = and(run, shift(run, t4, 4));
+        let run = and(run, shift(run, t8, 8));
+        let made = and(run, shift(and(fresh, c.first), &mut self.first, 15));
         // Twelve digits, with gaps between them.
         let [d1, d2, d4, d8] = &mut self.digits;
-        let mut digits = c.digit;
-        digits |= c.gap & shift(digits, d1, 1);
-        let twos = digits & shift(digits, d2, 1);
-        let fours = twos & shift(twos, d4, 2);
-        let twelves = {
-            let before = *d8;
-            let eights = fours & shift(fours, d8, 4);
-            eights & (fours << 8 | before >> 56)
-        };
-        let digits = twelves & !shift(twelves, &mut self.digit_run, 1);
+        let digits = c.digit;
+        let digits = or(digits, and(c.gap, shift(digits, d1, 1)));
+        let twos = and(digits, shift(digits, d2, 1));
+        let fours = and(twos, shift(twos, d4, 2));
+        let mut last = *d8;
+        let eights = and(fours, shift(fours, d8, 4));
+        let twelves = and(eights, shift(fours, &mut last, 8));
+        let digits = less(twelves, shift(twelves, &mut self.digit_run, 1));
         // Four dashes.
         let [m1, m2] = &mut self.dashes;
-        let mut dashes = c.dash & shift(c.dash, m1, 1);
-        dashes &= shift(dashes, m2, 2);
-        let dashes = dashes & !shift(dashes, &mut self.dash_run, 1);
+        let dash = and(c.gap, c.token);
+        let dashes = and(dash, shift(dash, m1, 1));
+        let dashes = and(dashes, shift(dashes, m2, 2));
+        let dashes = less(dashes, shift(dashes, &mut self.dash_run, 1));
 
-        let scheme = c.vowel & shift(c.scheme, &mut self.scheme, 1);
-        let signs = (c.backslash & !escaped) | c.control | c.sign | made | digits | dashes | scheme;
-        tokens | quote | (signs & inside)
-    }
-
-    /// The same for text that is no JSON: all of it is inside.
-    #[inline(always)]
-    fn text_marks(&mut self, classes: &Classes) -> u64 {
-        self.in_string = u64::MAX;
-        self.marks(&Classes { quote: 0, ..*classes })
+        let scheme = and(c.vowel, shift(c.scheme, &mut self.scheme, 1));
+        let signs = or(c.sign, less(backslash, escaped));
+        or(or(signs, scheme), or(or(made, digits), dashes))
     }
 }
 
@@ -417,21 +498,24 @@ impl Level {
     }
 }
 
-/// The positions in a source, in order, as many at a time as fit.
+/// The positions in a source, in order, a window at a time.
 pub(super) struct Scan<'a> {
     src: &'a [u8],
-    /// The next block.
+    /// Where the next window begins, and the last one began.
     at: usize,
+    base: usize,
     carry: Carry,
     next: usize,
     level: Level,
-    found: [u32; ROOM],
+    /// Counted from where the window begins.
+    found: [u16; ROOM],
 }
 
 impl<'a> Scan<'a> {
-    /// From the beginning of a source of less than 4 GiB.
+    /// From the beginning.
     pub(super) fn new(src: &'a [u8]) -> Self {
-        Self { src, at: 0, carry: Carry::default(), next: 0, level: Level::best(), found: [NONE; ROOM] }
+        let carry = Carry::default();
+        Self { src, at: 0, base: 0, carry, next: 0, level: Level::best(), found: [NONE; ROOM] }
     }
 
     /// The next position; the source's length after the last.
@@ -442,22 +526,22 @@ impl<'a> Scan<'a> {
             return self.fill();
         }
         self.next += 1;
-        at as usize
+        self.base + usize::from(at)
     }
 
     #[inline(never)]
     fn fill(&mut self) -> usize {
         self.next = 1;
         while self.at < self.src.len() {
-            let end = (self.at + WINDOW).min(self.src.len());
+            self.base = self.at;
             match self.level {
-                Level::Portable => self.window::<Portable>(end),
+                Level::Portable => self.window::<Portable>(),
                 // SAFETY: the instructions are there, as `Level::best` found.
                 #[cfg(target_arch = "x86_64")]
-                Level::Avx2 => unsafe { self.window_avx2(end) },
+                Level::Avx2 => unsafe { self.window_avx2() },
             }
             match self.found.first() {
-                Some(at) if *at != NONE => return *at as usize,
+                Some(at) if *at != NONE => return self.base + usize::from(*at),
                 _ => {}
             }
         }
@@ -467,42 +551,80 @@ impl<'a> Scan<'a> {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
-    fn window_avx2(&mut self, end: usize) {
-        self.window::<avx2::Avx2>(end);
+    fn window_avx2(&mut self) {
+        self.window::<avx2::Avx2>();
     }
 
-    /// Finds the positions up to a place, and marks their end.
+    /// Finds the positions of a window, and marks their end.
     #[inline(always)]
-    fn window<C: Classify>(&mut self, end: usize) {
-        let mut carry = self.carry;
-        let mut at = self.at;
-        let mut count = 0;
-        while at < end {
-            let rest = self.src.get(at..).unwrap_or(&[]);
-            let mut marks = match rest.first_chunk::<BLOCK>() {
-                Some(block) => carry.marks(&C::classify(block)),
+    fn window<C: Classify>(&mut self) {
+        let rest = self.src.get(self.base..).unwrap_or(&[]);
+        let rest = rest.get(..WINDOW).unwrap_or(rest);
+        self.at = self.base + rest.len();
+        let mut planes = Planes::default();
+        let mut blocks = 0;
+        while blocks < BLOCKS {
+            let rest = rest.get(blocks * BLOCK..).unwrap_or(&[]);
+            let mut padded = [b' '; BLOCK];
+            let block = match rest.first_chunk::<BLOCK>() {
+                Some(block) => block,
+                None if rest.is_empty() => break,
                 None => {
-                    let mut block = [b' '; BLOCK];
-                    block.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-                    carry.marks(&C::classify(&block)) & ((1 << rest.len()) - 1)
+                    padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+                    &padded
                 }
             };
-            let total = marks.count_ones() as usize;
+            planes.set(blocks, &C::classify(block));
+            blocks += 1;
+        }
+
+        let carry = &mut self.carry;
+        let mut escapes = [0; BLOCKS];
+        let mut insides = [0; BLOCKS];
+        let mut places = [0; BLOCKS];
+        for i in 0..blocks {
+            let c = planes.block(i);
+            let escaped = escaped(c.backslash, &mut carry.escaped);
+            let quote = c.quote & !escaped;
+            let in_string = prefix_xor(quote) ^ carry.in_string;
+            carry.in_string = ((in_string as i64) >> 63) as u64;
+            let outside = !(in_string | quote);
+            // Outside of strings: signs, whatever cannot stand there, and the beginning of everything else.
+            let op = (c.op | c.sign) & outside & !c.space;
+            let scalar = outside & !(c.space | op);
+            let starts = scalar & !(scalar << 1 | carry.scalar);
+            carry.scalar = scalar >> 63;
+            let [to_escapes, to_insides, to_places] =
+                [&mut escapes, &mut insides, &mut places].map(|words: &mut [u64; BLOCKS]| words.get_mut(i));
+            if let (Some(to_escapes), Some(to_insides), Some(to_places)) = (to_escapes, to_insides, to_places) {
+                // (A quote inside is an escaped one: its backslash is there.)
+                (*to_escapes, *to_insides, *to_places) = (escaped, in_string & !c.quote, op | starts | quote);
+            }
+        }
+        for (quad, places) in places.chunks_exact_mut(LANES).enumerate() {
+            let signs = carry.signs.signs(&planes.lanes(quad), lanes(&escapes, quad));
+            let signs = and(signs, lanes(&insides, quad));
+            places.iter_mut().zip(signs).for_each(|(to, signs)| *to |= signs);
+        }
+
+        let mut count = 0;
+        let mut rest = rest.len();
+        for (block, places) in places.iter().take(blocks).enumerate() {
+            // The last block may be longer than the source.
+            let mut places = if rest < BLOCK { places & ((1 << rest) - 1) } else { *places };
+            rest = rest.saturating_sub(BLOCK);
             let mut to = count;
-            count += total;
+            count += places.count_ones() as usize;
             while to < count {
                 if let Some(slots) = self.found.get_mut(to..to + 8) {
                     for slot in slots {
-                        *slot = (at as u32).wrapping_add(marks.trailing_zeros());
-                        marks &= marks.wrapping_sub(1);
+                        *slot = ((block * BLOCK) as u32).wrapping_add(places.trailing_zeros()) as u16;
+                        places &= places.wrapping_sub(1);
                     }
                 }
                 to += 8;
             }
-            at += BLOCK;
         }
-        self.at = at;
-        self.carry = carry;
         if let Some(slot) = self.found.get_mut(count) {
             *slot = NONE;
         }
@@ -513,52 +635,74 @@ impl<'a> Scan<'a> {
 /// prepare here.
 pub(super) struct Signs<'a> {
     src: &'a [u8],
-    /// The next block.
+    /// What is looked at next.
     at: usize,
-    carry: Carry,
+    escaped: u64,
+    carry: SignCarry,
     level: Level,
-    /// Those of the last block that were not told yet.
-    marks: u64,
+    /// Those of the last blocks that were not told yet, and the block in hand.
+    marks: Bits,
+    block: usize,
 }
 
 impl<'a> Signs<'a> {
     /// From the beginning.
     pub(super) fn new(src: &'a [u8]) -> Self {
-        Self { src, at: 0, carry: Carry::default(), level: Level::best(), marks: 0 }
+        let carry = SignCarry::default();
+        Self { src, at: 0, escaped: 0, carry, level: Level::best(), marks: [0; LANES], block: LANES }
     }
 
     /// The next position; the source's length after the last.
     pub(super) fn next(&mut self) -> usize {
-        while self.marks == 0 {
-            let Some(rest) = self.src.get(self.at..).filter(|rest| !rest.is_empty()) else { return self.src.len() };
-            self.marks = match rest.first_chunk::<BLOCK>() {
-                Some(block) => self.block(block),
-                None => {
-                    let mut block = [b' '; BLOCK];
-                    block.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-                    self.block(&block) & ((1 << rest.len()) - 1)
+        loop {
+            while let Some(marks) = self.marks.get_mut(self.block) {
+                if *marks != 0 {
+                    let at = self.at + self.block * BLOCK + marks.trailing_zeros() as usize - LANES * BLOCK;
+                    *marks &= *marks - 1;
+                    return at;
                 }
-            };
-            self.at += BLOCK;
-        }
-        let at = self.at - BLOCK + self.marks.trailing_zeros() as usize;
-        self.marks &= self.marks - 1;
-        at
-    }
-
-    fn block(&mut self, block: &[u8; BLOCK]) -> u64 {
-        match self.level {
-            Level::Portable => self.carry.text_marks(&Portable::classify(block)),
-            // SAFETY: the instructions are there, as `Level::best` found.
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { self.block_avx2(block) },
+                self.block += 1;
+            }
+            let Some(rest) = self.src.get(self.at..).filter(|rest| !rest.is_empty()) else { return self.src.len() };
+            self.block = 0;
+            self.at += LANES * BLOCK;
+            match self.level {
+                Level::Portable => self.quad::<Portable>(rest),
+                // SAFETY: the instructions are there, as `Level::best` found.
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2 => unsafe { self.quad_avx2(rest) },
+            }
         }
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
-    fn block_avx2(&mut self, block: &[u8; BLOCK]) -> u64 {
-        self.carry.text_marks(&avx2::Avx2::classify(block))
+    fn quad_avx2(&mut self, rest: &[u8]) {
+        self.quad::<avx2::Avx2>(rest);
+    }
+
+    #[inline(always)]
+    fn quad<C: Classify>(&mut self, rest: &[u8]) {
+        let mut planes = Planes::default();
+        let mut escapes = [0; LANES];
+        let mut real = [0; LANES];
+        for (block, (escape, real)) in escapes.iter_mut().zip(&mut real).enumerate() {
+            let rest = rest.get(block * BLOCK..).unwrap_or(&[]);
+            let mut padded = [b' '; BLOCK];
+            let (block_here, bits) = match rest.first_chunk::<BLOCK>() {
+                Some(block) => (block, u64::MAX),
+                None if rest.is_empty() => break,
+                None => {
+                    padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+                    (&padded, (1 << rest.len()) - 1)
+                }
+            };
+            *real = bits;
+            let classes = C::classify(block_here);
+            *escape = escaped(classes.backslash, &mut self.escaped);
+            planes.set(block, &classes);
+        }
+        self.marks = and(self.carry.signs(&planes.lanes(0), escapes), real);
     }
 }
 

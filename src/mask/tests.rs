@@ -107,14 +107,14 @@ impl Reference {
 pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn next(&mut self, below: usize) -> usize {
+    pub(super) fn next(&mut self, below: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 >> 11) as usize % below
     }
 
-    fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
+    pub(super) fn pick<'a>(&mut self, list: &[&'a str]) -> &'a str {
         list[self.next(list.len())]
     }
 
@@ -695,14 +695,6 @@ fn a_planted_secret_is_in_no_header() {
 #[test]
 fn hostile_bodies_cost_linear_time() {
     let rules = Rules::default();
-    let cost = |kind: Option<&str>, body: &str| {
-        let run = |_| {
-            let began = std::time::Instant::now();
-            let _ = mask_body(&rules, kind, body.as_bytes());
-            began.elapsed()
-        };
-        (0..2).map(run).min().unwrap_or_default()
-    };
     for piece in ["pin=1 ", "pin=1;", "pin=x&", "[pin]=1 ", "a pin: 1 ", "%70in=1 ", "{\"pin\":1}"] {
         for (kind, lead, tail) in [
             (Some("text/event-stream"), "data: ", "\n"),
@@ -714,10 +706,8 @@ fn hostile_bodies_cost_linear_time() {
         ] {
             let piece = if kind == Some("application/json") { piece.replace('"', "\\\"") } else { piece.to_owned() };
             let body = |len: usize| format!("{lead}{}{tail}", piece.repeat(len / piece.len()));
-            // Sixteen times the body: 16 when linear, 256 when quadratic; the machine may be busy.
-            let (small, large) = (body(3_000), body(48_000));
-            let linear = (0..4).any(|_| cost(kind, &large) < cost(kind, &small) * 64);
-            assert!(linear, "{kind:?} {lead}{piece}");
+            let work = |body: &str| drop(mask_body(&rules, kind, body.as_bytes()));
+            assert!(tests_formats::is_linear(work, body), "{kind:?} {lead}{piece}");
         }
     }
 }
@@ -919,4 +909,11 @@ fn columns_of_tables_are_masked() {
     }
     let text = r#"{"columns":["id","x"],"rows":[[1,"y"]],"coordinates":[[1.5,2],[3,4]]}"#;
     assert_eq!(json_body(text), text);
+}
+
+#[test]
+fn what_follows_a_separator_at_once_is_looked_at() {
+    let json = |text: &str| mask_body(&Rules::default(), Some("application/json"), text.as_bytes()).text;
+    assert_eq!(json("0.5\x1e4111111111111111"), "0.5\x1e\"***MASKED***\"");
+    assert_eq!(json("1\x1ehunter2"), "1\x1e [application/json, 9 bytes, not captured from byte 2: malformed]");
 }

@@ -1,7 +1,46 @@
 //! A planted secret is in no output: markup, GraphQL, tables, event streams, multipart and forms, cut off anywhere and
 //! under any type.
 
+use std::time::{Duration, Instant};
+
 use super::*;
+
+/// Does this take no more than linear time on hostile text? By the processor time of eight times a small one and of one eight times as
+/// long: the same when linear, eight times as much when quadratic. What others do on the machine hardly counts.
+pub(super) fn is_linear(work: impl Fn(&str), text: impl Fn(usize) -> String) -> bool {
+    let (small, large) = (text(4_000), text(32_000));
+    let (mut many, mut one) = (Duration::MAX, Duration::MAX);
+    (0..8).any(|_| {
+        many = many.min(cost(|| (0..8).for_each(|_| work(&small))));
+        one = one.min(cost(|| work(&large)));
+        one < many * 3
+    })
+}
+
+/// The processor time of this thread where the system tells it, else the time.
+fn cost(work: impl FnOnce()) -> Duration {
+    let cpu = || {
+        // (The scheduler counts when it is entered.)
+        std::thread::yield_now();
+        let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        told.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+    };
+    let began = Instant::now();
+    let before = cpu();
+    work();
+    match (before, cpu()) {
+        (Some(before), Some(after)) => after.saturating_sub(before),
+        _ => began.elapsed(),
+    }
+}
+
+#[test]
+fn what_takes_more_than_linear_time_is_told() {
+    let text = |len: usize| "a".repeat(len);
+    let count = |text: &str| text.bytes().filter(|b| std::hint::black_box(*b) == b'b').count();
+    assert!(is_linear(|text| assert_eq!(count(text), 0), text));
+    assert!(!is_linear(|text| (0..text.len()).step_by(100).for_each(|i| assert_eq!(count(&text[i..]), 0)), text));
+}
 
 /// `@` stands for the secret, `§` for an at sign.
 const XML: &str = r#"<?xml version="1.0"?><!DOCTYPE e [ <!ENTITY s "@"> ]>
@@ -137,4 +176,36 @@ fn a_planted_secret_is_in_no_output_under_another_type() {
             }
         }
     }
+}
+
+#[test]
+fn variables_of_a_request_in_json_are_masked_by_what_they_are_bound_to() {
+    let json = |text: &str| mask_body(&Rules::default(), Some("application/json"), text.as_bytes()).text;
+    let query = r#""query":"mutation($p: String!, $n: String){login(password: $p, nick: $n){id}}""#;
+    let request = format!(r#"{{{query},"variables":{{"p":"x","n":"y"}}}}"#);
+    let masked = request.replace(r#""x""#, r#""***MASKED***""#);
+    assert_eq!(json(&request), masked);
+    assert_eq!(json(&format!("[{request},{request}]")), format!("[{masked},{masked}]"));
+    assert_eq!(json(&format!(r#"{{"payload":{request}}}"#)), format!(r#"{{"payload":{masked}}}"#));
+    // The variables may come first, and the document may be cut off.
+    let first = format!(r#"{{"variables":{{"p":"x","n":"y"}},{query}}}"#);
+    assert_eq!(json(&first), first.replace(r#""x""#, r#""***MASKED***""#));
+    let cut = r#"{"variables":{"p":"x"},"query":"mutation($p: String!){login("#;
+    assert!(!json(cut).contains(r#""x""#));
+    // Bound to nothing of the kind, or no GraphQL at all.
+    for text in [
+        r#"{"query":"query($p: ID){user(id: $p){id}}","variables":{"p":"x"}}"#,
+        r#"{"query":"shoes","variables":{"p":"x"}}"#,
+    ] {
+        assert_eq!(json(text), text);
+    }
+    let told = explain_content(&Rules::default(), None, &Body::new(Some("application/json"), request.as_bytes()));
+    assert!(told.contains(r#""path":"variables.p","rule":"path","entry":"p","by":"default""#), "{told}");
+    // There is always room, or nothing is shown.
+    let paths = (0..64).map(|n| format!("a{n}")).collect();
+    let rules = Rules::new(&RulesConfig { paths, ..RulesConfig::default() }).unwrap();
+    assert!(mask_body(&rules, Some("application/json"), request.as_bytes()).whole);
+    let paths = (0..60).map(|n| format!("a{n}")).collect();
+    let rules = Rules::new(&RulesConfig { paths, ..RulesConfig::default() }).unwrap();
+    assert!(!mask_body(&rules, Some("application/json"), request.as_bytes()).text.contains(r#""x""#));
 }

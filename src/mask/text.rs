@@ -2,7 +2,11 @@
 //!
 //! One pass over tokens (runs of letters, digits and `_ - . %`). Found are: PEM blocks, JWTs and base64 JSON, tokens of known
 //! make, `Bearer x` and `Basic x`, `key=value` and `key: value` with a sensitive key (quoted or not, also with
-//! escaped quotes), passwords in URLs, card numbers.
+//! escaped quotes), passwords in URLs, card numbers. sql.rs knows what SQL has beside that, printed.rs pairs and tables.
+//!
+//! The pass begins at the words around a sign of a secret (hints.rs); what it finds must not depend on where it began.
+
+use std::collections::VecDeque;
 
 use super::names::{Hit, Place, Words};
 use super::scan::Signs;
@@ -10,6 +14,8 @@ use super::{hints, percent, shapes, Rules, PLACEHOLDER};
 
 /// So many words before a colon may belong to a name: `credit card number: …`.
 const PHRASE_WORDS: usize = 3;
+/// Longer words belong to no phrase.
+const PHRASE_WORD: usize = 64;
 /// How far back the beginning of a line is looked for.
 const MAX_LEAD: usize = 120;
 /// Words after "bearer" that are no credentials.
@@ -56,6 +62,8 @@ const PROSE: &[&str] = &[
 const ECHOES: &[&str] = &[
     "path", "rejected", "value", "invalid", "must", "should", "is", "was", "the", "input", "field", "expected", "got",
 ];
+/// So many blanks may stand between a name and its sign: tools align what they print.
+const MAX_BLANKS: usize = 64;
 /// A user name and password in a URL are looked for in so many bytes.
 const MAX_USERINFO: usize = 2048;
 
@@ -74,10 +82,11 @@ const MAX_ELEMENT: usize = 256;
 
 /// Percent-encoding in percent-encoding is undone so often.
 const MAX_ENCODED: u8 = 2;
-/// So far before a sign of a secret the words are looked at, on a line that is longer.
-const MAX_BEFORE: usize = 512;
-/// A list of columns in SQL is looked for in so many bytes.
-const MAX_COLUMNS: usize = 4096;
+/// So far before a literal the words are looked at that may make it a secret, and before a digit the number's beginning.
+const MAX_BEFORE: usize = 192;
+const MAX_NUMBER: usize = 48;
+/// Quotes, brackets and blanks between a name and its sign; more of them are looked at one by one.
+const MAX_GAP: usize = 64;
 
 /// Masks secrets in text; `None` when there are none.
 pub(super) fn mask(rules: &Rules, text: &str, place: Place) -> Option<(String, u32)> {
@@ -124,7 +133,15 @@ fn next_sign(rules: &Rules, text: &str, signs: &mut Signs<'_>, from: usize) -> O
         if at >= text.len() {
             return None;
         }
-        if at >= from && hints::shows(rules, text.as_bytes(), 0, at) {
+        // A run of digits has one sign, and may hold more than one number.
+        let digits = text.as_bytes().get(at..from).unwrap_or(&[]);
+        let goes_on = text.as_bytes().get(from).is_some_and(|b| is_digit_or_gap(*b));
+        if goes_on && !digits.is_empty() && digits.iter().all(|b| is_digit_or_gap(*b)) {
+            return Some(from);
+        }
+        // A table's names may lie in what was masked, and its rows not.
+        let names = text.as_bytes().get(at) == Some(&b'|');
+        if (at >= from || names) && hints::shows(rules, text.as_bytes(), 0, at) {
             return Some(at);
         }
     }
@@ -138,34 +155,80 @@ pub(super) fn without_last_token(text: &str) -> &str {
     kept.trim_end_matches(|c: char| c.is_ascii_digit() || c == ' ' || c == '-')
 }
 
-struct Scan<'a> {
-    rules: &'a Rules,
-    src: &'a str,
-    bytes: &'a [u8],
+pub(super) struct Scan<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) src: &'a str,
+    pub(super) bytes: &'a [u8],
     place: Place,
     encoded: u8,
     /// Percent-encoded words up to here were looked into.
     decoded_to: usize,
     /// The text has tags in it that were seen to.
     markup: bool,
+    /// It has no end of an element in it, as far as that was asked.
+    plain: std::cell::OnceCell<bool>,
     out: String,
-    copied: usize,
+    pub(super) copied: usize,
+    /// Where the last piece begins that was replaced; it ends at `copied`.
+    pub(super) masked: usize,
     count: u32,
     words: Words,
+    /// What was found to be secret ahead of the scan, in order. What lies between is still looked at.
+    ahead: VecDeque<(usize, usize)>,
+    /// Rows of SQL and of tables up to here were seen to.
+    pub(super) rows_to: usize,
+    pub(super) table_to: usize,
+    /// Echoed values were looked for up to here.
+    pub(super) echoed_to: usize,
+    /// How far sensitive names of SQL were looked for, and where the last one is.
+    pub(super) statement: (usize, usize),
     /// The word that a URL was last seen in: its end, and where its last `@` is (0: none).
     word: (usize, usize),
-    /// Where the last tokens of this line began, newest last, and where the last one ended.
-    recent: [usize; PHRASE_WORDS],
-    recent_len: usize,
-    last_end: usize,
-    /// The end of the line that was last looked at: a long line full of names must not be walked again for each.
-    line_end: usize,
+    /// From where a line was last looked at, and its end: a long line full of names must not be walked again for each.
+    line: (usize, usize),
+}
+
+/// Does a byte belong to a number in groups?
+fn is_digit_or_gap(b: u8) -> bool {
+    b.is_ascii_digit() || matches!(b, b' ' | b'-')
+}
+
+/// Does a byte belong to an element's name?
+fn is_word(b: u8) -> bool {
+    is_token(b) || b == b':'
 }
 
 /// Does a byte belong to a token?
+#[inline(always)]
 pub(super) fn is_token(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'%') || b >= 0x80
+    kind(b) != 0
 }
+
+/// What a byte of a token is; 0 for others.
+#[inline(always)]
+pub(super) fn kind(b: u8) -> u8 {
+    KINDS.get(usize::from(b)).copied().unwrap_or(0)
+}
+
+/// A letter or `_`; another script's, or `%`. (All else is digits, dots and dashes.)
+pub(super) const LETTER: u8 = 1;
+pub(super) const ODD: u8 = 2;
+const OTHER: u8 = 4;
+
+static KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut b = 0;
+    while b < 256 {
+        kinds[b] = match b as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => LETTER,
+            b'%' | 0x80.. => ODD,
+            b'0'..=b'9' | b'-' | b'.' => OTHER,
+            _ => 0,
+        };
+        b += 1;
+    }
+    kinds
+};
 
 impl<'a> Scan<'a> {
     fn new(rules: &'a Rules, text: &'a str, place: Place, encoded: u8) -> Self {
@@ -177,15 +240,19 @@ impl<'a> Scan<'a> {
             encoded,
             decoded_to: 0,
             markup: false,
+            plain: std::cell::OnceCell::new(),
             out: String::new(),
             copied: 0,
+            masked: 0,
             count: 0,
-            word: (0, 0),
             words: Words::default(),
-            recent: [0; PHRASE_WORDS],
-            recent_len: 0,
-            last_end: 0,
-            line_end: 0,
+            ahead: VecDeque::new(),
+            rows_to: 0,
+            table_to: 0,
+            echoed_to: 0,
+            statement: (0, 0),
+            word: (0, 0),
+            line: (0, 0),
         }
     }
 
@@ -193,11 +260,41 @@ impl<'a> Scan<'a> {
     fn run(&mut self, signs: &mut Signs<'_>, first: usize) {
         let mut sign = Some(first);
         let mut at = 0;
+        let mut gaps: Vec<(usize, usize)> = Vec::new();
         while let Some(here) = sign {
-            at = at.max(self.before(here));
-            // The name of an element stands after its sign.
-            let tag = self.bytes.get(here..).filter(|rest| rest.starts_with(b"<")).unwrap_or(&[]);
-            let name = tag.iter().skip(1).take(MAX_ELEMENT).take_while(|b| is_token(**b) || **b == b':').count();
+            if here < at {
+                self.find_table(here);
+                sign = next_sign(self.rules, self.src, signs, at);
+                continue;
+            }
+            // A literal may belong to words that the pass has gone past, since nothing showed there.
+            if let Some(far) = self.reach(here) {
+                let near = self.word_start(here.saturating_sub(far).max(self.copied).min(here), self.copied);
+                for (start, end) in gaps.drain(..) {
+                    let mut back = start.max(near).max(self.copied);
+                    self.word = (0, 0);
+                    while back < end {
+                        back = self.step(back);
+                    }
+                    at = at.max(back);
+                }
+            }
+            let begin = self.before(here, at);
+            if begin > at {
+                gaps.retain(|(_, end)| end + MAX_BEFORE > here);
+                gaps.push((at, begin));
+            }
+            at = begin;
+            self.catch_rows(here);
+            // The name of an element, of a pair or of a keyword stands after its sign.
+            let name = match self.bytes.get(here) {
+                Some(b'<') => self.bytes.iter().skip(here + 1).take(MAX_ELEMENT).take_while(|b| is_word(**b)).count(),
+                Some(b'0'..=b'9' | b' ' | b'-') => {
+                    self.bytes.iter().skip(here + 1).take_while(|b| is_digit_or_gap(**b)).count()
+                }
+                Some(b':' | b'"' | b'(') => usize::from(self.bytes.get(here + 1).is_some_and(|b| is_token(*b))),
+                _ => 0,
+            };
             while at <= here + name {
                 at = self.step(at);
             }
@@ -205,36 +302,89 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Where to begin for a sign: at its line's beginning, or at a word some way before it.
-    fn before(&mut self, sign: usize) -> usize {
-        let near = sign.saturating_sub(MAX_BEFORE);
-        let lead = self.bytes.get(near..sign).unwrap_or(&[]);
-        // What belongs to a literal of SQL may stand on lines above it.
-        let sql = self.bytes.get(sign) == Some(&b'\'');
-        if let Some(i) = lead.iter().rposition(|b| !sql && matches!(b, b'\n' | b'\r')) {
-            return near + i + 1;
+    /// How far before this sign the words are looked at, when it is not only the one beside it.
+    fn reach(&self, sign: usize) -> Option<usize> {
+        match self.bytes.get(sign)? {
+            b'\'' | b'"' | b'$' | b'(' => Some(MAX_BEFORE),
+            b'0'..=b'9' | b' ' | b'-' => Some(MAX_NUMBER),
+            _ => None,
         }
-        if near == 0 {
-            return 0;
+    }
+
+    /// Where to begin for a sign: at the word that it belongs to, or that may make a secret of what follows it. The words before
+    /// `from` were looked at.
+    fn before(&self, sign: usize, from: usize) -> usize {
+        match (self.bytes.get(sign), self.reach(sign)) {
+            (_, Some(far)) => self.word_start(sign.saturating_sub(far).max(from).min(sign), from),
+            (Some(b':' | b'='), _) => self.name_start(sign, from),
+            (Some(b'<' | b'@' | b'|'), _) => sign,
+            _ => self.word_start(sign, from),
         }
-        near + lead.iter().position(|b| !is_token(*b)).unwrap_or(0)
+        .max(from)
+    }
+
+    /// Where the word begins that goes on or ends at a place.
+    pub(super) fn word_start(&self, at: usize, from: usize) -> usize {
+        let lead = self.bytes.get(from..at).unwrap_or(&[]);
+        at - lead.iter().rev().take_while(|b| is_token(**b)).count()
+    }
+
+    /// Where the name before a sign begins: see [`Scan::separator`] for what may stand between.
+    fn name_start(&self, sign: usize, from: usize) -> usize {
+        let mut at = sign;
+        for _ in 0..8 {
+            let lead = self.bytes.get(from..at).unwrap_or(&[]);
+            let gap = lead.iter().rev().take(MAX_GAP).take_while(|b| !is_token(**b)).count();
+            if gap == MAX_GAP {
+                return self.word_start(sign.saturating_sub(MAX_BEFORE).max(from), from);
+            }
+            at = self.word_start(at - gap, from);
+            // `password[0]`, `password&quot;`, `password\u0022`.
+            if !matches!(at.checked_sub(1).and_then(|i| self.bytes.get(i)), Some(b'[' | b'&' | b'#' | b'\\')) {
+                break;
+            }
+        }
+        at
     }
 
     fn step(&mut self, at: usize) -> usize {
+        if self.ahead.front().is_some_and(|(start, _)| *start <= at) {
+            return self.catch_up(at);
+        }
         match self.bytes.get(at) {
             Some(b'-') if self.starts(at, "-----BEGIN ") => self.pem(at),
-            Some(b':') if self.starts(at, "://") => self.authority(at),
+            Some(b':') if self.starts(at, "://") => self.authority(at + 3),
+            // As some write it in JSON.
+            Some(b':') if self.starts(at, ":\\/\\/") => self.authority(at + 5),
             Some(b'@') => self.user(at),
+            Some(b'|') => self.table(at),
+            Some(b'"') => self.echoed(at),
             Some(b) if is_token(*b) => self.token(at),
             _ => at + 1,
         }
     }
 
-    fn starts(&self, at: usize, with: &str) -> bool {
+    /// Masks a piece when the scan comes to it.
+    pub(super) fn later(&mut self, start: usize, end: usize) {
+        let after = self.ahead.partition_point(|(before, _)| *before <= start);
+        self.ahead.insert(after, (start, end));
+    }
+
+    /// Replaces what was found ahead of the scan, up to a place; returns where the scan goes on.
+    fn catch_up(&mut self, mut at: usize) -> usize {
+        while let Some((start, end)) = self.ahead.front().copied().filter(|(start, _)| *start <= at) {
+            self.ahead.pop_front();
+            at = at.max(self.replace(start.max(self.copied), end));
+        }
+        at
+    }
+
+    pub(super) fn starts(&self, at: usize, with: &str) -> bool {
         self.bytes.get(at..).is_some_and(|rest| rest.starts_with(with.as_bytes()))
     }
 
     fn finish(mut self) -> Option<(String, u32)> {
+        self.catch_up(self.src.len());
         if self.count == 0 {
             return None;
         }
@@ -242,30 +392,36 @@ impl<'a> Scan<'a> {
         Some((self.out, self.count))
     }
 
-    fn at(&self, at: usize) -> &str {
+    pub(super) fn at(&self, at: usize) -> &'a str {
         self.src.get(at..).unwrap_or("")
     }
 
-    fn slice(&self, start: usize, end: usize) -> &str {
+    pub(super) fn slice(&self, start: usize, end: usize) -> &'a str {
         self.src.get(start..end).unwrap_or("")
     }
 
     /// Replaces a piece; returns its end, where the scan goes on.
-    fn replace(&mut self, start: usize, end: usize) -> usize {
+    pub(super) fn replace(&mut self, start: usize, end: usize) -> usize {
+        let start = start.max(self.copied);
         if start < end && self.slice(start, end) != PLACEHOLDER {
             self.out.push_str(self.src.get(self.copied..start).unwrap_or(""));
             self.out.push_str(PLACEHOLDER);
+            self.masked = start;
             self.copied = end;
             self.count += 1;
             if let (Some(log), MAX_ENCODED, false) = (&self.rules.log, self.encoded, self.markup) {
                 log.piece(start, end);
             }
         }
-        self.recent_len = 0;
         end
     }
 
     fn pem(&mut self, start: usize) -> usize {
+        self.pem_from(start, start)
+    }
+
+    /// Masks the block that begins at a place, with what stands before it from `from`.
+    fn pem_from(&mut self, from: usize, start: usize) -> usize {
         let rest = self.at(start);
         let end = match rest.find("-----END ") {
             Some(tail) => {
@@ -275,12 +431,11 @@ impl<'a> Scan<'a> {
             }
             None => self.src.len(),
         };
-        self.replace(start, end)
+        self.replace(from, end)
     }
 
-    /// `scheme://user:password@host`: at the `:`.
-    fn authority(&mut self, colon: usize) -> usize {
-        let start = colon + 3;
+    /// `scheme://user:password@host`: after the slashes.
+    fn authority(&mut self, start: usize) -> usize {
         let src = self.src;
         let rest = src.get(start..).unwrap_or("");
         if let Some((path, _)) = WEBHOOKS.iter().find_map(|lead| rest.strip_prefix(lead).map(|path| (path, lead))) {
@@ -331,6 +486,12 @@ impl<'a> Scan<'a> {
         if let Some(end) = self.shape(start, end, escape) {
             return end;
         }
+        // `x-----BEGIN KEY`: dashes are of a word.
+        if let Some(dashes) =
+            self.slice(start, end).strip_suffix("-----BEGIN").filter(|_| self.bytes.get(end) == Some(&b' '))
+        {
+            return self.pem(start + dashes.len());
+        }
         if self.encoded > 0 {
             if let Some(end) = self.hidden(start, end) {
                 return end;
@@ -347,14 +508,22 @@ impl<'a> Scan<'a> {
         if let Some(value) = self.scheme(start, end) {
             return value;
         }
-        self.remember(start, end);
-        let found = match self.separator(end) {
-            Some((sep, after)) if self.names_secret(start, end, sep) => Some((start, sep, after)),
-            Some((sep, after)) if escape && self.names_secret(start + 1, end, sep) => Some((start + 1, sep, after)),
-            Some(_) => None,
-            None => return self.tuple(start, end).or_else(|| self.sql(start, end)).unwrap_or(end),
+        let Some((sep, after)) = self.separator(end) else {
+            let found = self.tuple(start, end).or_else(|| self.sql(start, end));
+            return found.or_else(|| self.keyword(start, end)).unwrap_or(end);
         };
-        found.map_or(end, |(name, sep, after)| self.value(name, end, sep, after))
+        for name in [start, start + 1] {
+            // (`\n` is no name.)
+            if if name == start { !escape || end > start + 1 } else { escape } {
+                if let Some(end) = self.pair(name, end, after) {
+                    return end;
+                }
+                if self.names_secret(name, end, sep) {
+                    return self.value(name, end, sep, after);
+                }
+            }
+        }
+        self.parameters(start, end, after).or_else(|| self.serialized(start, end)).unwrap_or(end)
     }
 
     /// A secret that shows by its form, anywhere in a token: `order-4111…`, `x_eyJ…`.
@@ -387,6 +556,7 @@ impl<'a> Scan<'a> {
     /// `<password a="x">y</password>`: attributes and content of a sensitive element are masked. `None` when this is
     /// no such element.
     fn element(&mut self, start: usize, end: usize, opens: bool) -> Option<usize> {
+        let mut open = start - 1;
         if !opens {
             // `<ns:password>`
             let prefix = self.bytes.get(..start - 1)?;
@@ -394,8 +564,12 @@ impl<'a> Scan<'a> {
             if len == 0 || prefix.get(prefix.len().checked_sub(len + 1)?) != Some(&b'<') {
                 return None;
             }
+            open -= len + 1;
         }
         let name = self.src.get(start..end)?;
+        if !self.bytes.get(open + 1).is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | 0x80..)) {
+            return None;
+        }
         if self.rules.fields.ask(name, Place::Field, &mut self.words) != Hit::Yes {
             return None;
         }
@@ -411,6 +585,9 @@ impl<'a> Scan<'a> {
             self.replace(end, attributes);
         }
         if empty {
+            return Some(close);
+        }
+        if opens && !empty && attributes == end && self.is_placeholder(start - 1, close) {
             return Some(close);
         }
         // To the closing tag of this name, else to the end: children and CDATA go with it.
@@ -429,6 +606,22 @@ impl<'a> Scan<'a> {
         Some(self.replace(content, tail))
     }
 
+    /// Is this what a usage has in place of a value, `--password <password> --user <user>`, and not an element? It stands in a
+    /// line by itself, in text that has no element.
+    fn is_placeholder(&self, open: usize, close: usize) -> bool {
+        let before = open.checked_sub(1).and_then(|i| self.bytes.get(i));
+        let after = self.bytes.get(close + 1);
+        // `Vec<Token>` is a type.
+        before.is_some_and(|b| b.is_ascii_alphanumeric() || b" =:[(|'\"/".contains(b))
+            && after.is_none_or(|b| b" \n\r])|'\",;:@/>({&".contains(b))
+            && self.no_elements()
+    }
+
+    /// Has the text no sign of an element's end? Found out once.
+    fn no_elements(&self) -> bool {
+        *self.plain.get_or_init(|| !self.src.contains("</") && !self.src.contains("/>") && !self.src.contains("<?"))
+    }
+
     /// A percent-encoded word that holds a secret when it is decoded: `?q=%7B%22token%22…`. Blanks may be `+`.
     fn hidden(&mut self, start: usize, end: usize) -> Option<usize> {
         if start < self.decoded_to || !self.slice(start, end).contains('%') {
@@ -445,23 +638,6 @@ impl<'a> Scan<'a> {
         secret.then(|| self.replace(start, end))
     }
 
-    /// Keeps where this token began, if it follows the last one by a space only.
-    fn remember(&mut self, start: usize, end: usize) {
-        let joined = self.recent_len > 0 && self.slice(self.last_end, start) == " ";
-        if !joined {
-            self.recent_len = 0;
-        }
-        if self.recent_len == PHRASE_WORDS {
-            self.recent.rotate_left(1);
-            self.recent_len -= 1;
-        }
-        if let Some(slot) = self.recent.get_mut(self.recent_len) {
-            *slot = start;
-            self.recent_len += 1;
-        }
-        self.last_end = end;
-    }
-
     /// `Bearer abc`, `Basic abc=`: the value's end after masking it.
     fn scheme(&mut self, start: usize, end: usize) -> Option<usize> {
         let scheme = self.slice(start, end);
@@ -475,7 +651,8 @@ impl<'a> Scan<'a> {
         if gap == 0 {
             return None;
         }
-        let value = end + gap;
+        let quote = usize::from(matches!(self.bytes.get(end + gap), Some(b'\'' | b'`')));
+        let value = end + gap + quote;
         let token: &str = self.at(value);
         let len = token.bytes().take_while(|b| is_token(*b) || matches!(b, b'+' | b'/' | b'=' | b'~' | b':')).count();
         let token = self.slice(value, value + len);
@@ -495,6 +672,8 @@ impl<'a> Scan<'a> {
         // `basic information` is prose; a credential has a digit, padding, or a capital inside.
         let credential = bearer
             || (trimmed.len() >= 6
+                // (`token event=login` has a name in it.)
+                && trimmed.trim_end_matches('=').split_once('=').is_none_or(|(name, _)| name.len() >= shapes::MIN_SECRET)
                 && (trimmed.bytes().any(|b| b.is_ascii_digit() || b == b'=')
                     || trimmed.bytes().skip(1).any(|b| b.is_ascii_uppercase())));
         if !credential {
@@ -504,7 +683,7 @@ impl<'a> Scan<'a> {
     }
 
     /// What stands between a name and its value: the sign, and where the value (with its blanks) begins.
-    fn separator(&self, end: usize) -> Option<(u8, usize)> {
+    pub(super) fn separator(&self, end: usize) -> Option<(u8, usize)> {
         let mut at = end;
         // The name's closing quote (also escaped), brackets of `a[password]`, blanks.
         let mut blanks = 0;
@@ -520,10 +699,10 @@ impl<'a> Scan<'a> {
                     at += len + 2;
                 }
                 b'&' | b'\\' if self.written_quote(at).is_some() => at += self.written_quote(at).map_or(1, str::len),
-                // `Key (api_token)=(x)`
-                b')' if self.bytes.get(at + 1) == Some(&b'=') => at += 1,
+                // `Key (api_token)=(x)`, `Key (lower(email::text))=(x)`
+                b')' if matches!(self.bytes.get(at + 1), Some(b'=' | b')')) => at += 1,
                 b'"' | b'\'' | b'\\' | b']' | b'`' => at += 1,
-                b' ' | b'\t' if blanks < 16 => {
+                b' ' | b'\t' if blanks < MAX_BLANKS => {
                     blanks += 1;
                     at += 1;
                 }
@@ -538,6 +717,10 @@ impl<'a> Scan<'a> {
             }
             b':' => {
                 let next = self.bytes.get(at + 1);
+                // What LDIF has in base64.
+                if next == Some(&b':') && matches!(self.bytes.get(at + 2), Some(b' ' | b'\t')) {
+                    return Some((b':', at + 2));
+                }
                 // `scheme://`, and paths of C++ and Rust.
                 if (next == Some(&b'/') && self.bytes.get(at + 2) == Some(&b'/')) || next == Some(&b':') {
                     return None;
@@ -550,7 +733,7 @@ impl<'a> Scan<'a> {
     }
 
     /// A quote as another format writes it.
-    fn written_quote(&self, at: usize) -> Option<&'static str> {
+    pub(super) fn written_quote(&self, at: usize) -> Option<&'static str> {
         const FORMS: &[&str] =
             &["&quot;", "&#34;", "&#39;", "&apos;", "&#x22;", "&#x27;", "&#X22;", "&#X27;", "\\u0022", "\\u0027"];
         FORMS.iter().copied().find(|form| self.starts(at, form))
@@ -583,27 +766,57 @@ impl<'a> Scan<'a> {
             Hit::Key if sep == b'=' => return true,
             _ => {}
         }
-        // `a[password]` has its name in the brackets; `credit card number:` is a phrase.
-        (1..self.recent_len).any(|i| {
-            let first = self.recent.get(i - 1).copied().unwrap_or(start);
+        if self.is_named_above(start, end, sep) || self.is_listed(end, sep) {
+            return true;
+        }
+        // `credit card number:` is a phrase.
+        let mut first = start;
+        (1..PHRASE_WORDS).any(|_| {
+            let lead = self.bytes.get(self.copied..first).unwrap_or(&[]);
+            let [words @ .., b' '] = lead else { return false };
+            let len = words.iter().rev().take(PHRASE_WORD + 1).take_while(|b| is_token(**b)).count();
+            if len == 0 || len > PHRASE_WORD {
+                first = 0;
+                return false;
+            }
+            first -= len + 1;
             let phrase = self.src.get(first..end).unwrap_or("");
             self.rules.fields.may_end(phrase.as_bytes())
                 && self.rules.fields.ask_phrase(phrase, &mut self.words) == Hit::Yes
         })
     }
 
-    /// The end of the line that `from` is on. The scan only goes forward, so the last answer holds up to that end.
-    fn line_end(&mut self, from: usize) -> usize {
-        if from >= self.line_end {
-            self.line_end = self.at(from).find(['\n', '\r']).map_or(self.src.len(), |i| from + i);
+    /// The end of the line that `from` is on. The scan goes forward, or back by a little, so the last answer mostly holds.
+    pub(super) fn line_end(&mut self, from: usize) -> usize {
+        let (seen, end) = self.line;
+        let breaks = |b: &u8| matches!(b, b'\n' | b'\r');
+        if from >= end {
+            self.line = (from, self.at(from).find(['\n', '\r']).map_or(self.src.len(), |i| from + i));
+        } else if let Some(i) = self.bytes.get(from..seen).and_then(|back| back.iter().position(breaks)) {
+            return from + i;
         }
-        self.line_end
+        self.line.1
+    }
+
+    /// Is what stands in quotes for a value itself a sensitive name that has one? (A quote without its end was before it.)
+    pub(super) fn is_name_too(&self, inside: usize, end: usize) -> bool {
+        let mut rest = self.bytes.get(end..).unwrap_or(&[]).iter().take(MAX_BLANKS);
+        let sign = rest.find(|b| !matches!(b, b'"' | b'\'' | b'`' | b'\\' | b' ' | b'\t'));
+        matches!(sign, Some(b':' | b'='))
+            && end - inside <= PHRASE_WORD
+            && self.rules.fields.answer(self.slice(inside, end).as_bytes()).hit(Place::Param) != Hit::No
     }
 
     /// Masks the value of a sensitive name; returns where the scan goes on.
-    fn value(&mut self, name: usize, name_end: usize, sep: u8, after: usize) -> usize {
+    pub(super) fn value(&mut self, name: usize, name_end: usize, sep: u8, after: usize) -> usize {
         let blanks = self.at(after).bytes().take_while(|b| matches!(b, b' ' | b'\t' | b'\n' | b'\r')).count();
         let start = after + blanks;
+        if self.starts(start, "-----BEGIN ") {
+            return self.pem(start);
+        }
+        if let Some(end) = self.block_below(name, after, start) {
+            return self.replace(start, end);
+        }
         if let Some(form) = self.written_quote(start).or_else(|| self.doubled_quote(start)) {
             let inside = start + form.len();
             let end = self.at(inside).find(form).map_or(self.src.len(), |i| inside + i);
@@ -618,6 +831,9 @@ impl<'a> Scan<'a> {
         if let Some(q @ (b'"' | b'\'' | b'`')) = quote {
             let inside = start + slashes + 1;
             let end = self.closing(inside, q, slashes, self.src.len());
+            if self.is_name_too(inside, end) {
+                return inside;
+            }
             return self.replace(inside, end).max(inside);
         }
         if quote == Some(b'(') {
@@ -643,7 +859,10 @@ impl<'a> Scan<'a> {
         let stands_for = matches!(first.trim_end_matches([',', ';', ')']), "?" | "%s")
             || first.strip_prefix('$').is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit()) && n.len() < 4);
         let sign = |b: u8| !b.is_ascii_alphanumeric() && b < 0x80 && b != b'|' && b != b'>';
-        if stands_for || (rest.len() <= 2 && rest.bytes().all(sign)) {
+        // `--password=<password>` of a usage.
+        let usage =
+            near_word(rest).is_some_and(|word| self.rules.fields.answer(word.as_bytes()).hit(Place::Field) != Hit::No);
+        if stands_for || usage || (rest.len() <= 2 && rest.bytes().all(sign)) {
             return start;
         }
         let end = if header {
@@ -694,6 +913,10 @@ impl<'a> Scan<'a> {
             }
             end
         };
+        // The block that begins in it goes with it.
+        if self.slice(start, end).ends_with("-----BEGIN") && self.bytes.get(end) == Some(&b' ') {
+            return self.pem_from(start, end - "-----BEGIN".len());
+        }
         self.replace(start, end)
     }
 
@@ -752,133 +975,43 @@ impl<'a> Scan<'a> {
         at + 1
     }
 
-    /// Literals that SQL compares with a sensitive column or sets it to, without a sign that other text has: `password IN ('x')`,
-    /// `WITH PASSWORD 'x'`, `INSERT INTO t (id, password) VALUES (1, 'x')`.
-    fn sql(&mut self, start: usize, end: usize) -> Option<usize> {
-        let word = self.slice(start, end);
-        if word.eq_ignore_ascii_case("values") || word.eq_ignore_ascii_case("value") {
-            return self.inserted(start, end);
-        }
-        let identified = word.eq_ignore_ascii_case("identified");
-        let mut at = end;
-        let mut words = 0;
-        loop {
-            let rest = self.bytes.get(at..)?;
-            at += match rest.first()? {
-                b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'`' | b']' | b'<' | b'>' | b'!' | b'=' | b'~' | b'(' => 1,
-                b'\'' if at > end => break,
-                b if b.is_ascii_alphabetic() && rest.get(1) == Some(&b'\'') => 1,
-                b if b.is_ascii_alphabetic() && words < 4 => {
-                    let len = rest.iter().take_while(|b| is_token(**b)).count();
-                    let operator = self.slice(at, at + len);
-                    let known = ["not", "like", "ilike", "in", "is", "by", "with", "as", "for"];
-                    // `SET PASSWORD FOR ann = 'x'`
-                    let user = words > 0 && self.slice(end, at).trim().eq_ignore_ascii_case("for");
-                    if !user && !known.iter().any(|known| operator.eq_ignore_ascii_case(known)) {
-                        return None;
-                    }
-                    words += 1;
-                    len
-                }
-                _ => return None,
-            };
-            if at - end > MAX_LEAD {
-                return None;
-            }
-        }
-        // `Unexpected token 'a'` is no SQL.
-        let plain = words == 0 && self.slice(end, at).trim().is_empty();
-        if plain && !["pass", "pwd", "pin", "secret"].iter().any(|part| word.to_ascii_lowercase().contains(part)) {
-            return None;
-        }
-        let sensitive =
-            identified && words > 0 || self.rules.fields.answer(word.as_bytes()).hit(Place::Field) == Hit::Yes;
-        if !sensitive {
-            return None;
-        }
-        loop {
-            let close = self.closing(at + 1, b'\'', 0, self.src.len());
-            self.replace(at + 1, close);
-            // The next one of a list.
-            let rest = self.bytes.get(close + 1..).unwrap_or(&[]);
-            let gap = rest.iter().take_while(|b| matches!(b, b' ' | b',' | b'\n' | b'\r' | b'\t')).count();
-            if !rest.get(..gap).is_some_and(|gap| gap.contains(&b',')) || rest.get(gap) != Some(&b'\'') {
-                return Some((close + 1).min(self.src.len()));
-            }
-            at = close + 1 + gap;
-        }
-    }
-
-    /// The rows after `VALUES`, where a list of columns stands before it.
-    fn inserted(&mut self, start: usize, end: usize) -> Option<usize> {
-        let lead = self.src.get(..start)?.trim_end().strip_suffix(')')?;
-        let open = lead.bytes().rev().take(MAX_COLUMNS).position(|b| b == b'(')?;
-        let columns = lead.get(lead.len() - open..)?;
-        let quotes = |c: char| c.is_whitespace() || matches!(c, '"' | '`' | '\'' | '[' | ']');
-        let secret =
-            |name: &str| self.rules.fields.answer(name.trim_matches(quotes).as_bytes()).hit(Place::Field) == Hit::Yes;
-        let secret: Vec<bool> = columns.split(',').map(secret).collect();
-        if !secret.contains(&true) {
-            return None;
-        }
-        let mut at = end;
-        let (mut depth, mut column, mut item) = (0usize, 0usize, end);
-        while let Some(b) = self.bytes.get(at).copied() {
-            match b {
-                b'\'' => at = self.closing(at + 1, b'\'', 0, self.src.len()),
-                b'(' => {
-                    depth += 1;
-                    if depth == 1 {
-                        (column, item) = (0, at + 1);
-                    }
-                }
-                b',' | b')' if depth == 1 => {
-                    if secret.get(column).copied().unwrap_or(false) {
-                        let value = self.slice(item, at);
-                        let first = item + value.len() - value.trim_start().len();
-                        let last = at - (value.len() - value.trim_end().len());
-                        self.literal(first, last);
-                    }
-                    (column, item) = (column + 1, at + 1);
-                    depth -= usize::from(b == b')');
-                }
-                b')' => depth = depth.saturating_sub(1),
-                b' ' | b'\t' | b'\n' | b'\r' | b',' => {}
-                // The statement goes on with something else.
-                _ if depth == 0 => break,
-                _ => {}
-            }
-            at += 1;
-        }
-        // Broken off inside a row.
-        if depth > 0 && secret.get(column).copied().unwrap_or(false) {
-            self.replace(item, self.src.len());
-        }
-        Some(at.min(self.src.len()))
-    }
-
-    /// One literal of SQL, its quotes left.
-    fn literal(&mut self, start: usize, end: usize) {
-        let text = self.slice(start, end);
-        match (text.find('\''), text.ends_with('\'')) {
-            (Some(quote), true) if quote <= 1 && text.len() > quote + 1 => self.replace(start + quote + 1, end - 1),
-            _ => self.replace(start, end),
-        };
-    }
-
     /// The end of a value that ends with its line, or with the lines below it that are indented more than its name:
-    /// `password: |`.
+    /// `password: |`, and those of LDIF that go on with a blank.
     fn block(&self, name: usize, start: usize, line: usize) -> usize {
+        let folded = self.bytes.get(..start).is_some_and(|lead| lead.trim_ascii_end().ends_with(b"::"));
+        if folded {
+            return self.lines_below(line, |indent, _| indent == 1);
+        }
         if !matches!(self.bytes.get(start), Some(b'|' | b'>')) || line - start > 4 {
             return line;
         }
-        let begin = self.bytes.get(..name).and_then(|lead| lead.iter().rposition(|b| matches!(b, b'\n' | b'\r')));
-        let indent =
-            |at: usize| self.bytes.get(at..).unwrap_or(&[]).iter().take_while(|b| matches!(b, b' ' | b'-')).count();
-        let own = indent(begin.map_or(0, |i| i + 1));
+        let own = self.indent_of(name);
+        self.lines_below(line, |indent, _| indent > own)
+    }
+
+    /// The end of what YAML puts below a name: a list or more names. `start` is where the first of it stands.
+    fn block_below(&self, name: usize, after: usize, start: usize) -> Option<usize> {
+        let above = self.slice(after, start);
+        let line = above.rfind(['\n', '\r']).map(|i| after + i + 1)?;
+        let rest = self.bytes.get(start..)?;
+        let word = rest.iter().take(MAX_ELEMENT).take_while(|b| is_token(**b) || matches!(b, b'"' | b'\'')).count();
+        let list = rest.starts_with(b"- ") || rest.starts_with(b"-\n");
+        let map = word > 0 && rest.get(word) == Some(&b':') && rest.get(word + 1).is_none_or(u8::is_ascii_whitespace);
+        let own = self.indent_of(name);
+        if !(list || map) || start - line < own + usize::from(!list) || !self.starts_line(name) {
+            return None;
+        }
+        let first = self.at(start).find(['\n', '\r']).map_or(self.src.len(), |i| start + i);
+        Some(self.lines_below(first, |indent, rest| indent > own || (list && indent == own && rest.starts_with(b"-"))))
+    }
+
+    /// The end of the lines below that belong to one, told by how far they are indented and what they begin with.
+    fn lines_below(&self, line: usize, belongs: impl Fn(usize, &[u8]) -> bool) -> usize {
         let mut end = line;
         while let Some(next) = self.at(end).find(|c| c != '\n' && c != '\r').map(|i| end + i) {
-            if indent(next) <= own {
+            let rest = self.bytes.get(next..).unwrap_or(&[]);
+            let indent = rest.iter().take_while(|b| **b == b' ').count();
+            if !belongs(indent, rest.get(indent..).unwrap_or(&[])) {
                 break;
             }
             end = self.at(next).find(['\n', '\r']).map_or(self.src.len(), |i| next + i);
@@ -886,8 +1019,15 @@ impl<'a> Scan<'a> {
         end
     }
 
+    /// How far the line is indented that a name begins; the dash of a list counts.
+    fn indent_of(&self, name: usize) -> usize {
+        let window = self.bytes.get(name.saturating_sub(MAX_LEAD)..name).unwrap_or(&[]);
+        let line = window.iter().rposition(|b| matches!(b, b'\n' | b'\r')).map_or(0, |i| i + 1);
+        window.iter().skip(line).take_while(|b| matches!(b, b' ' | b'-')).count()
+    }
+
     /// Does only what may begin a line stand before this name on its line?
-    fn starts_line(&self, name: usize) -> bool {
+    pub(super) fn starts_line(&self, name: usize) -> bool {
         // Bounded: a long line full of names must not be walked again for each.
         let window = self.bytes.get(name.saturating_sub(MAX_LEAD)..name).unwrap_or(&[]);
         let lead = match window.iter().rposition(|b| matches!(b, b'\n' | b'\r')) {
@@ -902,7 +1042,7 @@ impl<'a> Scan<'a> {
     }
 
     /// The end of what a bracket opens, on this line.
-    fn wrapped(&self, open: usize, line: usize) -> usize {
+    pub(super) fn wrapped(&self, open: usize, line: usize) -> usize {
         let mut depth = 0usize;
         let mut quote = None;
         for (at, b) in self.bytes.iter().enumerate().take(line).skip(open) {
@@ -924,27 +1064,8 @@ impl<'a> Scan<'a> {
         line
     }
 
-    /// `('password', 'x')`, as Python shows forms: the value's place.
-    fn tuple(&mut self, start: usize, end: usize) -> Option<usize> {
-        let quote = *self.bytes.get(end).filter(|b| matches!(b, b'\'' | b'"'))?;
-        let [bracket, before] = [2, 1].map(|i| start.checked_sub(i).and_then(|at| self.bytes.get(at)).copied());
-        if before != Some(quote) || !matches!(bracket, Some(b'(' | b'[')) || self.bytes.get(end + 1) != Some(&b',') {
-            return None;
-        }
-        let rest = self.bytes.get(end + 2..)?;
-        let gap = rest.iter().take_while(|b| matches!(b, b' ' | b'b' | b'u' | b'r')).count();
-        let value = end + 2 + gap;
-        let quote = *self.bytes.get(value).filter(|b| matches!(b, b'\'' | b'"'))?;
-        let name = self.slice(start, end);
-        if self.rules.fields.answer(name.as_bytes()).hit(Place::Field) == Hit::No {
-            return None;
-        }
-        let close = self.closing(value + 1, quote, 0, self.src.len());
-        Some(self.replace(value + 1, close).max(value + 1))
-    }
-
     /// The closing quote that is escaped as deep as the opening one was; the limit without one.
-    fn closing(&self, inside: usize, quote: u8, slashes: usize, limit: usize) -> usize {
+    pub(super) fn closing(&self, inside: usize, quote: u8, slashes: usize, limit: usize) -> usize {
         let mut at = inside;
         let mut run = 0;
         while let Some(b) = self.bytes.get(at).filter(|_| at < limit) {
@@ -967,7 +1088,7 @@ impl<'a> Scan<'a> {
     }
 
     /// The end of `{…}` or `[…]`, strings left out of the count; the end of the text when it never closes.
-    fn closing_bracket(&self, start: usize) -> usize {
+    pub(super) fn closing_bracket(&self, start: usize) -> usize {
         let mut depth = 0usize;
         let mut quoted = false;
         let mut at = start;
@@ -988,6 +1109,13 @@ impl<'a> Scan<'a> {
         }
         self.src.len()
     }
+}
+
+/// The word in `<password>`, with nothing right behind it that a value could go on with.
+fn near_word(text: &str) -> Option<&str> {
+    let (word, rest) = text.strip_prefix('<')?.split_once('>').filter(|(word, _)| word.len() <= MAX_PREFIX)?;
+    let ends = rest.bytes().next().is_none_or(|b| matches!(b, b' ' | b']' | b')' | b'|'));
+    (ends && !word.is_empty() && word.bytes().all(is_token)).then_some(word)
 }
 
 /// The length of a bot's token as Telegram has it: `123456789:AA…`

@@ -12,7 +12,7 @@ use super::{Rules, PLACEHOLDER};
 
 /// So many patterns may be set, each of so many bytes; and no pattern may grow beyond this when it is compiled.
 pub(super) const MOST: usize = 64;
-const LONGEST: usize = 1000;
+pub(super) const LONGEST: usize = 1000;
 const COMPILED: usize = 256 * 1024;
 /// The group of which the match alone is replaced, when a pattern has it.
 const GROUP: &str = "secret";

@@ -1,0 +1,496 @@
+//! Tests of free text: what programs print into it.
+
+use super::tests::Random;
+use super::*;
+
+const SECRET: &str = "hunter2";
+
+fn plain(text: &str) -> String {
+    mask_body(&Rules::default(), Some("text/plain"), text.as_bytes()).text
+}
+
+/// Is the secret gone from this text as a body, as an exception's message, and where the text is a value of JSON?
+fn hides(text: &str) {
+    assert!(text.contains(SECRET), "{text}");
+    for kind in [Some("text/plain"), None] {
+        let out = mask_body(&Rules::default(), kind, text.as_bytes()).text;
+        assert!(!out.contains(SECRET) && out.contains(PLACEHOLDER), "{kind:?} {out}");
+        let lead = format!("2026-05-21 10:00:00 INFO started\n{text}\ndone in 5 ms\n");
+        let out = mask_body(&Rules::default(), kind, lead.as_bytes()).text;
+        assert!(!out.contains(SECRET) && out.contains("INFO started"), "{kind:?} {out}");
+    }
+    assert!(!mask_text(&Rules::default(), text).contains(SECRET), "{text}");
+    let body = serde_json::to_string(&serde_json::json!({ "message": text, "n": 1 })).unwrap();
+    let out = mask_body(&Rules::default(), Some("application/json"), body.as_bytes()).text;
+    assert!(!out.contains(SECRET), "{out}");
+    assert!(serde_json::from_str::<serde_json::Value>(&out).is_ok(), "{out}");
+    // Cut anywhere, it is the same text up to there.
+    for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
+        let _ = mask_text(&Rules::default(), &text[..end]);
+    }
+}
+
+fn stays(text: &str) {
+    assert_eq!(plain(text), text);
+    assert_eq!(mask_text(&Rules::default(), text), text);
+    let body = serde_json::to_string(&serde_json::json!({ "message": text, "n": 1 })).unwrap();
+    assert_eq!(mask_body(&Rules::default(), Some("application/json"), body.as_bytes()).text, body);
+}
+
+#[test]
+fn pairs_that_are_printed_are_masked() {
+    for text in [
+        r#"got field {"name":"password","value":"hunter2"} from client"#,
+        r#"got field {"value":"hunter2","name":"password"} from client"#,
+        r#"x {name: "password", value: "hunter2"} y"#,
+        r#"x {name: 'password', type: 'text', required: true, value: 'hunter2'} y"#,
+        "x {\n  \"name\": \"password\",\n  \"value\": \"hunter2\"\n} y",
+        r#"x {\"name\":\"password\",\"value\":\"hunter2\"} y"#,
+        "x name=password value=hunter2 y",
+        "x value=hunter2 name=password y",
+        "x <name: password, value: hunter2> y",
+        "x key=password val=hunter2",
+        "x param=api_key, val=hunter2",
+        "header: Authorization, content: hunter2 hunter2",
+        "x field='password' input='hunter2'",
+        "Header [name=Cookie, value=a=b; c=hunter2]",
+        "BasicHeader{name=Authorization, value=Own a, b hunter2}",
+        r#"{fieldName: "password", fieldValue: ["a", "hunter2"]}"#,
+        "name=password&value=hunter2 x",
+        r#"[{"key":"a","value":1},{"key":"db_password","value":"hunter2"}] x"#,
+    ] {
+        hides(text);
+    }
+    assert_eq!(plain("x name=password value=hunter2 y"), "x name=password value=***MASKED*** y");
+    assert_eq!(
+        plain("- name: DB_PASSWORD\n  value: hunter2\n- name: A\n  value: b"),
+        "- name: DB_PASSWORD\n  value: ***MASKED***\n- name: A\n  value: b"
+    );
+    assert_eq!(
+        plain("x {value: \"hunter2\", name: \"password\"}, {name: \"a\", value: 1}"),
+        "x {value: \"***MASKED***\", name: \"password\"}, {name: \"a\", value: 1}"
+    );
+}
+
+#[test]
+fn logs_are_no_pairs() {
+    for text in [
+        "2026-05-21T10:00:00Z INFO user id=5 name=token event=login type=session value=3",
+        "level=info msg=\"rotated\" id=token-service value=1",
+        "name: token-service\nversion: 1.0\ndata: x",
+        "event=token.refreshed data=abc id=5",
+        "input=5 output=6 name=key",
+        "name=password_policy value=5",
+        "for key in keys: print(\"key\", key)",
+        "hand over the pass \"home\"",
+        "Usage: cmd [--token <token>] [--password=<password>] <file>",
+        "Vec<Token> and Map<String, Token>, done",
+    ] {
+        stays(text);
+    }
+}
+
+#[test]
+fn tables_that_are_printed_are_masked() {
+    for text in [
+        "a\n| id | password |\n|----|----|\n| 1 | hunter2 |\n| 2 | hunter2 |\nb",
+        "a\n| id | password |\n| --- | --- |\n| 1 | hunter2 |\nb",
+        "| **id** | `password` | x |\n| --- | --- |---|\n| 1 | hunter2 | 2 |\nb",
+        " id | password \n----+----------\n  1 | hunter2\n  2 | hunter2\n(2 rows)",
+        "+----+----------+\n| id | password |\n+----+----------+\n|  1 | hunter2  |\n+----+----------+\n1 row in set",
+        "+----+----------+\n| id | password |\n+----+----------+\n|  1 | a\nhunter2  |\n+----+----------+\n1 row in set",
+        "id|password\n1|hunter2\n2|hunter2",
+        "x\nid|password|y\n1|a|hunter2|2\n",
+        "-[ RECORD 1 ]------\nid       | 1\npassword | hunter2\n-[ RECORD 2 ]------\nid       | 1\npassword | hunter2",
+        "id       | 1\npassword | hunter2",
+        "id       | 1\npassword | a +\n         | hunter2",
+        "+---------------+----------+\n| Variable_name | Value    |\n+---------------+----------+\n| root_password | hunter2  |\n",
+        "| Key | Value |\n| db.password | hunter2 |\n| db.user | jo |",
+    ] {
+        hides(text);
+    }
+    let rows = "| id | password |\n| --- | --- |\n";
+    assert_eq!(
+        plain(&format!("a\n{rows}| 4111 1111 1111 1111 | hunter2 |\n\n| id | x |\n| 1 | hunter2 |")),
+        format!("a\n{rows}| ***MASKED*** | ***MASKED*** |\n\n| id | x |\n| 1 | hunter2 |")
+    );
+    for text in [
+        "2026-05-21 10:00:00 | INFO | auth | started\n2026-05-21 10:00:00 | INFO | token | done",
+        "cat password | base64",
+        "usage: a|b|token|c",
+        "| Field | Type | Description |\n| --- | --- | --- |\n| password | string | at least 8 |",
+        "a || b && token | c",
+        "pass | fail",
+        "(password|token)",
+    ] {
+        stays(text);
+    }
+}
+
+#[test]
+fn values_that_validators_echo_are_masked() {
+    for text in [
+        "1 validation error for User\npassword\n  String should have at least 8 characters [type=string_too_short, input_value='hunter2', input_type=str]",
+        "2 validation errors for User\nname\n  x [type=a, input_value='b', input_type=str]\nuser.email.str\n  x [type=a, input_value='hunter2', input_type=str]",
+        "x\nbody -> password\n  Too short [type=a, input=hunter2, x=1]",
+        "Variable \"$input\" got invalid value \"hunter2\" at \"input.password\"; Expected type \"Int\". Int cannot represent non-integer value: \"hunter2\"",
+        "Variable \"$input\" got invalid value 12hunter2 at \"input.users[0].pin\"; String cannot represent a non string value: 12hunter2",
+        "Duplicate entry 'hunter2' for key 'users.email'",
+        "Duplicate entry 'it's hunter2' for key 'users.email'",
+        "Duplicate entry 'hunter2' for key 'users_email_unique'",
+        "Duplicate entry 'hunter2-5' for key 'users.uk_email_tenant'",
+        "Key (email)=(hunter2) already exists.",
+        "Key (email, tenant_id)=(hunter2, 5) already exists.",
+        "DETAIL: Key (lower(email::text))=(hunter2) already exists.",
+        "ERROR:  null value in column \"x\"\nDETAIL:  Failing row contains (1, hunter2, null).",
+        "DETAIL:  Failing row contains (1, a) hunter2, null).",
+        "DETAIL:  Failing row contains (1, a\nhunter2, null).",
+    ] {
+        hides(text);
+    }
+    for text in [
+        "Duplicate entry '5' for key 'orders.PRIMARY'",
+        "Key (id)=(5) already exists.",
+        "1 validation error for User\nname\n  x [type=missing, input_value='a', input_type=str]",
+        "Variable \"$input\" got invalid value \"a\" at \"input.name\"; Expected type \"Int\".",
+        "the list contains (1, 2)",
+    ] {
+        stays(text);
+    }
+}
+
+#[test]
+fn serialized_data_in_text_is_masked() {
+    for text in [
+        r#"x a:1:{s:8:"password";s:7:"hunter2";}"#,
+        r#"x a:2:{s:8:"password";s:9:"a"hunter2";s:1:"b";i:1;}"#,
+        r#"x a:1:{s:8:"password";a:1:{i:0;s:7:"hunter2";}}"#,
+        r#"x O:4:"User":1:{s:5:"*pass";s:7:"hunter2";}"#,
+        r#"x password|s:7:"hunter2";user|s:2:"jo";"#,
+        r#"x {:user 1 :password "hunter2"}"#,
+        r#"x {:password {:a "hunter2"}}"#,
+        "dn: uid=jo\nuserPassword:: aHVudGVyMg=\n hunter2=\ncn: jo",
+        "DATA key=-----BEGIN KEY-----\nhunter2\n-----END KEY-----",
+        "x private_key: -----BEGIN KEY-----\nhunter2\n-----END KEY-----",
+        "x-----BEGIN KEY-----\nhunter2\n-----END KEY-----",
+    ] {
+        hides(text);
+    }
+    assert_eq!(
+        plain(r#"x a:2:{s:8:"password";i:12;s:4:"name";s:2:"jo";}"#),
+        r#"x a:2:{s:8:"password";i:***MASKED***;s:4:"name";s:2:"jo";}"#
+    );
+    assert_eq!(plain(r#"x password|s:7:"hunter2";user|s:2:"jo";"#), r#"x password|s:7:"***MASKED***";user|s:2:"jo";"#);
+    for text in [
+        "undefined method :password for nil",
+        "Foo::token check",
+        "s:4:\"name\";s:2:\"jo\";",
+        "validates :password, presence: true",
+    ] {
+        stays(text);
+    }
+}
+
+#[test]
+fn values_beside_a_statement_are_masked() {
+    for text in [
+        "[SQL: INSERT INTO users (email, password) VALUES (%(email)s, %(password)s)]\n[parameters: {'email': 'x', 'password': 'hunter2'}]",
+        "[SQL: INSERT INTO users (email, password) VALUES (%s, %s)]\n[parameters: ('a@b', 'hunter2')]",
+        "[SQL: INSERT INTO users (email, password) VALUES (?, ?)]\n[parameters: [('a@b', 'hunter2'), ('c', 'hunter2')  ... displaying 2 of 9 total bound parameter sets ...  ('a', 'hunter2')]]",
+        r#"query: INSERT INTO "users"("email","password") VALUES ($1, $2) -- PARAMETERS: ["a","hunter2"]"#,
+        "(0.001) INSERT INTO u (password) VALUES (%s); args=('hunter2',); alias=default",
+        r#"Executing (default): UPDATE "Users" SET "password"=$1 WHERE "id" = $2; {"bind":["hunter2",1]}"#,
+        r#"INSERT INTO users (email, password) VALUES (?, ?) (parameters: array{"1":"a","2":"hunter2"}, types: array{"1":2})"#,
+        r#"INSERT INTO "users" ("email", "password") VALUES ($1, $2)  [["email", "a"], ["password", "hunter2"]]"#,
+    ] {
+        hides(text);
+    }
+    assert_eq!(
+        plain(r#"INSERT INTO "users"("email","password") VALUES ($1, $2) -- PARAMETERS: ["a","hunter2"]"#),
+        r#"INSERT INTO "users"("email","password") VALUES ($1, $2) -- PARAMETERS: [***MASKED***]"#
+    );
+    stays("SELECT id FROM t WHERE a = $1 -- PARAMETERS: [\"a\",5]");
+    stays("deploy parameters: [1, 2] values=(3, 4)");
+}
+
+#[test]
+fn literals_of_sql_are_masked() {
+    for text in [
+        "INSERT INTO users (password) SELECT 'hunter2'",
+        "INSERT INTO users (id, password) SELECT id, 'hunter2' FROM old",
+        "INSERT INTO users (id, password) (SELECT 1, concat('hunter2', x))",
+        "INSERT INTO users (id, password) OUTPUT inserted.id VALUES (1, 'hunter2')",
+        "INSERT INTO users (id, password) OUTPUT inserted.id INTO @t (id) VALUES (1, 'hunter2')",
+        "INSERT INTO users (id, password) OVERRIDING SYSTEM VALUE VALUES (1, 'hunter2')",
+        "INSERT INTO users (id, password) VALUES ROW(1, 'hunter2'), ROW(2, 'hunter2')",
+        "INSERT INTO users (id, password) VALUES (1, \"hunter2\")",
+        "INSERT INTO users (id, password) VALUES (1, $$hunter2$$), (2, $x$hunter2$x$)",
+        "INSERT INTO users (a, b, c, password) VALUES ('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 2, 3, 'hunter2')",
+        "ALTER USER jo PASSWORD $$hunter2$$",
+        "ALTER USER jo WITH PASSWORD $a$hunter2$a$ x",
+        "CREATE USER jo IDENTIFIED BY \"hunter2\"",
+        "CREATE USER jo IDENTIFIED WITH ed25519 BY 'hunter2'",
+        "SET PASSWORD FOR 'jo'@'localhost' = 'hunter2'",
+        "SET PASSWORD FOR jo@localhost = 'hunter2'",
+        "SQLSTATE[23000]: x (SQL: insert into `users` (`email`, `password`) values (x@y, hunter2))",
+        "(SQL: insert into `users` (`email`, `password`) values (x@y, a, hunter2))",
+        "(SQL: insert into `users` (`email`, `password`) values (x@y, a)hunter2))",
+        "(SQL: insert into `users` (`email`, `password`) values (x@y, it's hunter2))",
+    ] {
+        hides(text);
+    }
+    assert_eq!(
+        plain("INSERT INTO t (id, pin) VALUES (1, 123456), (2, 34)"),
+        "INSERT INTO t (id, pin) VALUES (1, ***MASKED***), (2, ***MASKED***)"
+    );
+    assert_eq!(
+        plain("INSERT INTO t (note, pin) VALUES ('4111 1111 1111 1111', '1')"),
+        "INSERT INTO t (note, pin) VALUES ('***MASKED***', '***MASKED***')"
+    );
+    for text in [
+        "INSERT INTO t (id, password) VALUES ($1, $2) RETURNING id",
+        "INSERT INTO t (id, password) VALUES (?, ?), (%s, %s)",
+        "INSERT INTO t (id, password) VALUES (:id, :password)",
+        "INSERT INTO \"t\" (\"email\", \"password\") VALUES (@email, @p1)",
+        "INSERT INTO t (id, password) SELECT id, password FROM old WHERE a > 5",
+        "INSERT INTO t (id, x) VALUES (1, 'a')",
+        "SET PASSWORD FOR jo",
+        "cost $5 and $10 per token",
+    ] {
+        stays(text);
+    }
+}
+
+#[test]
+fn what_yaml_has_below_a_name_is_masked() {
+    for text in [
+        "x\npasswords:\n  - hunter2\n  - hunter2\ny: 1",
+        "passwords:\n- hunter2\n- a: 1\n  b: hunter2\ny: 1",
+        "credentials:\n  user: jo\n  x: hunter2\ny: 1",
+        "a:\n  credentials:\n    user: jo\n\n    x:\n      - hunter2\n  y: 1",
+        "- credentials:\n    x: 1\n    y: hunter2\n- z: 1",
+        "password: |\n  a\n  hunter2\ny: 1",
+    ] {
+        hides(text);
+    }
+    assert_eq!(plain("x\npasswords:\n  - hunter2\n  - a\ny: 1"), "x\npasswords:\n  ***MASKED***\ny: 1");
+}
+
+#[test]
+fn angle_brackets_make_no_markup_of_text() {
+    assert_eq!(plain("<Response [404]> for password=hunter2"), "<Response [404]> for password=***MASKED***");
+    for text in [
+        "usage: x --password <password> --user <user>",
+        "usage: x --password <password>",
+        "<Response [404]> in 5 ms",
+        "<none> of it",
+        "Vec<String> is not Foo<T>",
+        "a <b and c> d",
+        "Jo <jo@x.org> wrote to <ann@x.org>",
+        "<jo@x.org>",
+        "<module> at 0x7f",
+        "curl -u <user>:<password> http://h",
+    ] {
+        stays(text);
+    }
+    hides("<password>hunter2");
+    hides("a <password>hunter2</password>");
+    hides("<login><user>jo</user><password>\n hunter2");
+}
+
+/// What is found must not depend on where the pass began.
+#[test]
+fn the_signs_miss_nothing_that_every_word_shows() {
+    const PIECES: &[&str] = &[
+        "password",
+        "email",
+        "name",
+        "value",
+        "key",
+        "input_value",
+        "id",
+        "=",
+        ":",
+        ": ",
+        " = ",
+        "=>",
+        " ",
+        " ",
+        "\n",
+        "\n  ",
+        "\"",
+        "'",
+        "\\\"",
+        ", ",
+        ";",
+        "&",
+        "|",
+        " | ",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "<",
+        ">",
+        "hunter2",
+        "x",
+        "12",
+        "values ",
+        "VALUES (",
+        "select ",
+        "INSERT INTO t (id, password) ",
+        "s:8:\"password\";",
+        "s:3:\"abc\";",
+        "|s:2:",
+        ":password ",
+        "- ",
+        "---+---",
+        "| id | password |\n",
+        "| 1 | x |\n",
+        " at \"input.password\"",
+        "invalid value ",
+        "Duplicate entry '",
+        "' for key 'users.email'",
+        "Key (",
+        ")=(",
+        "row contains (",
+        "parameters: ",
+        "bind",
+        "$$",
+        "$a$",
+        "identified by ",
+        "for ",
+        "by ",
+        ":: ",
+        "4111 1111 1111 1111",
+        "https://jo:pw@h/",
+        "%70in",
+        "é",
+        "-----BEGIN K-----",
+        "Bearer ab",
+        "0",
+        "_",
+        "-",
+        ".",
+        "@",
+        "\\n",
+        "\t",
+        "token",
+        "credit card",
+        "[0]",
+        "&quot;",
+        "\\u0022",
+        "#",
+        "N",
+    ];
+    let rules = Rules::default();
+    let mut random = Random(0x7e87_1234_5678_9abc);
+    let rounds = std::env::var("MPR_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(20_000);
+    let mut wrong = Vec::new();
+    for _ in 0..rounds {
+        let text: String = (0..random.next(12) + 1).map(|_| random.pick(PIECES)).collect();
+        let quick = text::mask(&rules, &text, Place::Field);
+        let slow = text::mask_everywhere(&rules, &text);
+        if quick != slow {
+            wrong.push((text, quick, slow));
+        }
+    }
+    wrong.sort_by_key(|(text, ..)| text.len());
+    println!("{} differ", wrong.len());
+    wrong.truncate(8);
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn hostile_prints_cost_linear_time() {
+    let rules = Rules::default();
+    let cost = |text: &str, times: usize| {
+        let run = |_| {
+            let began = std::time::Instant::now();
+            (0..times).for_each(|_| drop(text::mask(&rules, text, Place::Field)));
+            began.elapsed()
+        };
+        (0..3).map(run).min().unwrap_or_default()
+    };
+    for (lead, piece) in [
+        ("", "name=password "),
+        ("", "name=password value=1 "),
+        ("", "value=1 name=password "),
+        ("", "value=1,name=password,"),
+        ("", "{name:password,"),
+        ("", "value={[ name=password "),
+        ("", "|password"),
+        ("", "|password\n"),
+        ("| id | password |\n", "| 1 | x |\n"),
+        ("| id | password |\n", "| name=password | value=1 |\n"),
+        ("", "password | x\n"),
+        ("", "| Key | Value |\n"),
+        ("", "(password) values ("),
+        ("", "(password) values (1) "),
+        ("", "(password) values 'x' "),
+        ("", "(password) select 'x' "),
+        ("", "(password) select ("),
+        ("(id,password) values ", "(1,2),"),
+        ("", "values ('x "),
+        ("", "parameters: ["),
+        ("", "password parameters: [1] "),
+        ("", "s:8:\"password\";"),
+        ("", "s:8:\"password\";a:1:{"),
+        ("", "password|s:1:\""),
+        ("", ":password \""),
+        ("", ":password {"),
+        ("", " at \"a.password\""),
+        ("", "\ninvalid value at \"a.password\" "),
+        ("", "password\ninput_value=1 "),
+        ("", "password\n input_value=[ "),
+        ("", "Duplicate entry 'a' "),
+        ("", "Duplicate entry 'a' for key 'email' "),
+        ("", "Failing row contains ("),
+        ("", "Failing row contains (\n"),
+        ("", "Key (a, email)=(1 "),
+        ("", "Key (a)=("),
+        ("", "password $a$ "),
+        ("", "password $$"),
+        ("", "password for 'a'@"),
+        ("", "passwords:\n - a\n"),
+        ("", "passwords:\n a:\n"),
+        ("passwords:\n", " a:\n"),
+        ("", " passwords:\n  -\n"),
+        ("", "userPassword:: a\n b\n"),
+        ("", "[\"password\", "),
+        ("", "<password> "),
+        ("", "a_b_"),
+        ("Duplicate entry 'a' for key '", "a_"),
+        ("", "\"[0]"),
+        ("", "'&#34;"),
+        ("", "x-----BEGIN "),
+    ] {
+        let text = |len: usize| format!("{lead}{}", piece.repeat(len / piece.len()));
+        // As much text in one piece as in sixteen: the same when linear, sixteen times as much when quadratic; the machine may
+        // be busy.
+        let (small, large) = (text(6_000), text(96_000));
+        let linear = (0..4).any(|_| cost(&large, 1) < cost(&small, 16) * 4);
+        assert!(linear, "{lead}{piece} {:?} {:?}", cost(&small, 16), cost(&large, 1));
+    }
+}
+
+#[test]
+fn what_mutation_testing_found_in_text_is_hidden() {
+    hides(r#"log {"url":"postgres:\/\/jo:hunter2@h\/x"} end"#);
+    hides("password                              : hunter2");
+    let out = plain("sent Bearer 'hunter2abc' on");
+    assert_eq!(out, "sent Bearer '***MASKED***' on");
+}
+
+#[test]
+fn a_value_that_is_a_name_has_a_value_of_its_own() {
+    for text in [
+        "asi\"password\n\"client_secret\": \"hunter2\"\n\":d Basic[tok",
+        "\"password\":\"client_secret\": \"hunter2\"",
+        "password: \"client_secret\": \"hunter2\"",
+    ] {
+        assert!(!plain(text).contains(SECRET), "{}", plain(text));
+    }
+}
