@@ -17,7 +17,7 @@ help:
 	@echo "make install   header, library, pkg-config and CMake files into PREFIX (default /usr/local), DESTDIR honoured"
 	@echo "make header    write include/mpr.h anew from src/abi"
 	@echo "make size      what the shared library weighs"
-	@echo "make bench     figures of the hot path, through the C ABI"
+	@echo "make bench     figures of the hot path and of the delivery, through the C ABI"
 	@echo "make bench-mask  masking beside its peers, with what they need from PyPI and npm"
 	@echo "make fuzz      fuzz the masking, SECONDS=60 for each of TARGETS, with cargo-fuzz"
 	@echo "make picture   docs/session.png, the README's picture, with Chromium"
@@ -79,6 +79,8 @@ bench: build
 	@mkdir -p $(BUILD)/benches
 	gcc -O2 -std=c11 -Wall -Wextra -Iinclude benches/hot_path.c -o $(BUILD)/benches/hot_path -L$(BUILD)/lib -Wl,-rpath,$(BUILD)/lib -lmpr
 	$(BUILD)/benches/hot_path
+	gcc -O2 -std=gnu11 -Wall -Wextra -Iinclude benches/delivery.c -o $(BUILD)/benches/delivery -L$(BUILD)/lib -Wl,-rpath,$(BUILD)/lib -lmpr -lpthread
+	$(BUILD)/benches/delivery
 
 # The peers, in the versions that the figures are told for. A registry that cannot be reached costs its columns, not the
 # run. Without link-time optimisation: it takes minutes and changes nothing here, since masking calls no other crate.

@@ -300,7 +300,7 @@ typedef struct mpr_stats {
     uint64_t exported;
     // Waiting or on their way.
     uint64_t queued;
-    // Bytes of those.
+    // Bytes of those, with the resources that they share.
     uint64_t queued_bytes;
     // Refused because queue_max_bytes was used up.
     uint64_t dropped_queue_full;
@@ -332,6 +332,10 @@ typedef struct mpr_stats {
     uint64_t panics;
     // Forks between the process that loaded the library and this one.
     uint64_t fork_generation;
+    // Spans of this library between begin and end. Not in accepted yet.
+    uint64_t open_spans;
+    // Bytes of those; they count towards queue_max_bytes.
+    uint64_t open_bytes;
 } mpr_stats;
 
 // Gets the result of an _async call: what its blocking twin would return. mpr_last_error() tells the message inside the
@@ -453,7 +457,8 @@ mpr_status mpr_options_get_logs_endpoint(const mpr_options *options,
                                          size_t capacity,
                                          size_t *needed);
 
-// How OTLP is sent: "http/protobuf" (default; the only one of this version). Environment: OTEL_EXPORTER_OTLP_PROTOCOL.
+// How OTLP is sent: "http/protobuf" (default), "http/json" or "grpc". Of an endpoint for gRPC only scheme, host and port
+// count (http://collector:4317). Session calls go over HTTP with any of them. Environment: OTEL_EXPORTER_OTLP_PROTOCOL.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_set_protocol(mpr_options *options,
                                     const char *value);
@@ -541,9 +546,11 @@ mpr_status mpr_options_get_client_key(const mpr_options *options,
                                       size_t capacity,
                                       size_t *needed);
 
-// URL of an HTTP proxy for all requests. Without it HTTPS_PROXY, HTTP_PROXY and NO_PROXY count.
+// URL of an HTTP proxy for all requests but those to the hosts of NO_PROXY. Without it HTTPS_PROXY, HTTP_PROXY and
+// ALL_PROXY count. OTLP over gRPC goes through it only to an https endpoint.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_proxy(mpr_options *options, const char *value);
+mpr_status mpr_options_set_proxy(mpr_options *options,
+                                 const char *value);
 
 // What mpr_init() would use for proxy, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
@@ -820,8 +827,8 @@ mpr_status mpr_options_set_capture_max_bytes(mpr_options *options,
 mpr_status mpr_options_get_capture_max_bytes(const mpr_options *options,
                                              uint64_t *out);
 
-// Recorded data that may wait in memory, in bytes, 65536 to 16 GiB. Default 32 MiB. Past it the newest is refused and
-// counted.
+// What recorded data may take in memory, in bytes, 65536 to 16 GiB: items that wait or are on their way, the resources
+// that they share, and spans between begin and end. Default 32 MiB. Past it the newest is refused and counted.
 // Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_set_queue_max_bytes(mpr_options *options,
                                            uint64_t value);
@@ -1113,7 +1120,8 @@ mpr_span *mpr_span_begin(const char *name,
                                 const mpr_span_context *parent);
 
 // Sets an attribute; a second value for a key (1 to 4096 bytes) replaces the first. Secrets in the text are masked.
-// Returns MPR_OK, MPR_SKIPPED (not recorded), MPR_ERR_INVALID_ARGUMENT, MPR_ERR_POISONED. Since 0.1.
+// Returns MPR_OK, MPR_SKIPPED (not recorded), MPR_ERR_QUEUE_FULL (queue_max_bytes is used up, the attribute is left out),
+// MPR_ERR_INVALID_ARGUMENT, MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_span_set_string(mpr_span *span,
                                const char *key,
                                const char *value);

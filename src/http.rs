@@ -1,9 +1,10 @@
-//! The one HTTP client that the session API and the OTLP delivery share: rustls with an explicit provider (never a
-//! process default, which would clash with the host's), no redirects (they would carry the key along), bounded answers.
+//! The HTTP client that the session API and OTLP over HTTP share, and the one of gRPC: rustls with an explicit provider
+//! (never a process default, which would clash with the host's), no redirects (they would carry the key along), bounded
+//! answers.
 
 use std::sync::{Arc, OnceLock};
 
-use reqwest::{redirect, Client, Proxy, Response};
+use reqwest::{redirect, Client, ClientBuilder, Proxy, Response};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
@@ -18,6 +19,7 @@ const USER_AGENT: &str = concat!("libmpr/", env!("CARGO_PKG_VERSION"));
 /// The client, made when it is first needed: reading the system's certificates takes longer than the rest of init.
 pub struct Http {
     config: Arc<Config>,
+    tls: OnceLock<ClientConfig>,
     client: OnceLock<Client>,
 }
 
@@ -27,7 +29,7 @@ impl Http {
     /// # Errors
     /// As for [`Http::client`].
     pub fn new(config: Arc<Config>) -> Result<Self> {
-        let http = Self { client: OnceLock::new(), config };
+        let http = Self { tls: OnceLock::new(), client: OnceLock::new(), config };
         if http.config.ca_file.is_some() || http.config.client_cert.is_some() || http.config.client_key.is_some() {
             http.client()?;
         }
@@ -42,23 +44,53 @@ impl Http {
         if let Some(client) = self.client.get() {
             return Ok(client.clone());
         }
-        let made = client(&self.config)?;
+        let builder = self.builder()?.tls_backend_preconfigured(self.tls()?).http1_only();
+        let made = built(builder)?;
         Ok(self.client.get_or_init(|| made).clone())
+    }
+
+    /// A client with a connection of its own that speaks nothing but HTTP/2, for gRPC.
+    ///
+    /// # Errors
+    /// As for [`Http::client`].
+    pub fn new_grpc_client(&self) -> Result<Client> {
+        let mut tls = self.tls()?;
+        tls.alpn_protocols = vec![b"h2".to_vec()];
+        let builder = self.builder()?.tls_backend_preconfigured(tls).http2_prior_knowledge();
+        let encrypted =
+            [&self.config.traces_endpoint, &self.config.logs_endpoint].iter().any(|url| url.scheme() == "https");
+        // A proxy passes HTTP/2 on only in a tunnel, which clients ask for only for TLS.
+        built(if encrypted { builder } else { builder.no_proxy() })
+    }
+
+    fn builder(&self) -> Result<ClientBuilder> {
+        let config = &self.config;
+        let builder = Client::builder()
+            .user_agent(USER_AGENT)
+            .timeout(config.timeout)
+            .connect_timeout(config.timeout)
+            .redirect(redirect::Policy::none())
+            .pool_max_idle_per_host(4);
+        // The client's own matcher takes "*" for names only, not for addresses.
+        if ["NO_PROXY", "no_proxy"].iter().any(|name| std::env::var(name).is_ok_and(|hosts| hosts.trim() == "*")) {
+            return Ok(builder.no_proxy());
+        }
+        let Some(proxy) = &config.proxy else { return Ok(builder) };
+        let proxy = Proxy::all(proxy.clone()).map_err(|_| Error::invalid("proxy: not a proxy URL"))?;
+        Ok(builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_env())))
+    }
+
+    /// Made once: reading the system's certificates takes a while.
+    fn tls(&self) -> Result<ClientConfig> {
+        if let Some(tls) = self.tls.get() {
+            return Ok(tls.clone());
+        }
+        let made = tls(&self.config)?;
+        Ok(self.tls.get_or_init(|| made).clone())
     }
 }
 
-fn client(config: &Config) -> Result<Client> {
-    let mut builder = Client::builder()
-        .user_agent(USER_AGENT)
-        .timeout(config.timeout)
-        .connect_timeout(config.timeout)
-        .redirect(redirect::Policy::none())
-        .pool_max_idle_per_host(4)
-        .tls_backend_preconfigured(tls(config)?);
-    if let Some(proxy) = &config.proxy {
-        let proxy = Proxy::all(proxy.clone()).map_err(|_| Error::invalid("proxy: not a proxy URL"))?;
-        builder = builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_env()));
-    }
+fn built(builder: ClientBuilder) -> Result<Client> {
     builder.build().map_err(|e| Error::new(MPR_ERR_INTERNAL, format!("no HTTP client: {}", describe(&e))))
 }
 

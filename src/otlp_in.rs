@@ -35,7 +35,7 @@ pub fn traces(recorder: &Recorder, request: &[u8]) -> Result<mpr_status> {
             let mut scope = scope_spans.scope.unwrap_or_default();
             mask_attributes(recorder, &mut scope.attributes);
             let envelope = Envelope::new(&resource, &resource_spans.schema_url, &scope, &scope_spans.schema_url);
-            let envelope = Arc::new(envelope);
+            let envelope = envelope.on(recorder.intake().pipeline().budget());
             for mut span in scope_spans.spans {
                 if session_of(&span.trace_id).kind() == Kind::None {
                     recorder.intake().filter_one();
@@ -70,7 +70,7 @@ pub fn logs(recorder: &Recorder, request: &[u8]) -> Result<mpr_status> {
             let mut scope = scope_logs.scope.unwrap_or_default();
             mask_attributes(recorder, &mut scope.attributes);
             let envelope = Envelope::new(&resource, &resource_logs.schema_url, &scope, &scope_logs.schema_url);
-            let envelope = Arc::new(envelope);
+            let envelope = envelope.on(recorder.intake().pipeline().budget());
             for mut record in scope_logs.log_records {
                 if session_of(&record.trace_id).kind().in_session() {
                     if !matches!(record.span_id.len(), 0 | 8) {

@@ -24,7 +24,9 @@ use crate::intake::Intake;
 use crate::mask::PLACEHOLDER;
 use crate::masker::Masker;
 use crate::pipeline::otlp::Envelope;
+use crate::pipeline::Open;
 use crate::process::log::{self, Level};
+use crate::status::{Error, Result, MPR_ERR_QUEUE_FULL};
 use crate::trace::{ids, sampler, Kind};
 
 /// The scope whose error rows the platform's page shows with type and message.
@@ -36,6 +38,9 @@ const NO_STACK: &str = "at <no stack trace given>";
 /// these is counted in the span's dropped_attributes_count and dropped_events_count.
 const MAX_ATTRIBUTES: u32 = 4_096;
 const MAX_EVENTS: u32 = 10_000;
+/// What a span and an event take beside what is set on them.
+const SPAN_BYTES: usize = 512;
+const EVENT_BYTES: usize = 96;
 /// So many attributes are looked through faster than a map is kept.
 const FEW_ATTRIBUTES: usize = 32;
 
@@ -78,27 +83,57 @@ pub struct Recording {
     places: HashMap<Key, usize>,
     /// The rules of the recorder that the span began in, also after its end.
     masker: Arc<Masker>,
+    room: Open,
 }
 
 impl Recording {
-    fn new(span: Span, masker: Arc<Masker>) -> Self {
-        Self { span, status: Status::Unset, attributes: Vec::new(), places: HashMap::new(), masker }
+    fn new(span: Span, masker: Arc<Masker>, room: Open) -> Self {
+        Self { span, status: Status::Unset, attributes: Vec::new(), places: HashMap::new(), masker, room }
     }
 
     /// Sets a text, masked.
-    pub fn set_text(&mut self, key: &str, text: &str) {
+    ///
+    /// # Errors
+    /// MPR_ERR_QUEUE_FULL; it is then left out, and so for all that add to the span.
+    pub fn set_text(&mut self, key: &str, text: &str) -> Result<()> {
         let text = self.masker.attribute(key, text);
-        self.set_attribute(KeyValue::new(self.masker.text(key), text));
+        self.set_attribute(KeyValue::new(self.masker.text(key), text))
     }
 
     /// Sets a number or truth value; the placeholder when its key says that it is a secret.
-    pub fn set_plain(&mut self, key: &str, value: opentelemetry::Value) {
+    ///
+    /// # Errors
+    /// As for [`Recording::set_text`].
+    pub fn set_plain(&mut self, key: &str, value: opentelemetry::Value) -> Result<()> {
         let value = if self.masker.is_sensitive(key) { PLACEHOLDER.into() } else { value };
-        self.set_attribute(KeyValue::new(self.masker.text(key), value));
+        self.set_attribute(KeyValue::new(self.masker.text(key), value))
     }
 
-    /// Sets an attribute as it is, for what is masked already. A second value for a key replaces the first.
-    pub fn set_attribute(&mut self, attribute: KeyValue) {
+    /// Sets attributes as they are, for what is masked already.
+    ///
+    /// # Errors
+    /// As for [`Recording::set_text`].
+    pub fn set_attributes(&mut self, attributes: Vec<KeyValue>) -> Result<()> {
+        attributes.into_iter().try_for_each(|attribute| self.set_attribute(attribute))
+    }
+
+    fn set_attribute(&mut self, attribute: KeyValue) -> Result<()> {
+        self.grow(size(&attribute))?;
+        if let Some(replaced) = self.put_attribute(attribute) {
+            self.room.shrink(size(&replaced));
+        }
+        Ok(())
+    }
+
+    fn grow(&mut self, bytes: usize) -> Result<()> {
+        match self.room.grow(bytes) {
+            true => Ok(()),
+            false => Err(Error::new(MPR_ERR_QUEUE_FULL, "queue_max_bytes is used up, also by spans that are open")),
+        }
+    }
+
+    /// A second value for a key replaces the first, which is then the result.
+    fn put_attribute(&mut self, attribute: KeyValue) -> Option<KeyValue> {
         let place = match self.attributes.len() {
             few @ 0..=FEW_ATTRIBUTES => self.attributes.iter().take(few).position(|kv| kv.key == attribute.key),
             _ => {
@@ -109,16 +144,24 @@ impl Recording {
             }
         };
         match place.and_then(|place| self.attributes.get_mut(place)) {
-            Some(kv) => kv.value = attribute.value,
-            None => self.attributes.push(attribute),
+            Some(kv) => Some(std::mem::replace(kv, attribute)),
+            None => {
+                self.attributes.push(attribute);
+                None
+            }
         }
     }
 
     /// Adds an event that happens now, masked.
-    pub fn add_event(&mut self, name: &str, attributes: Map<String, Value>) {
+    ///
+    /// # Errors
+    /// As for [`Recording::set_text`].
+    pub fn add_event(&mut self, name: &str, attributes: Map<String, Value>) -> Result<()> {
         let attributes = self.masker.object(attributes).into_iter();
-        let attributes = attributes.map(|(key, value)| KeyValue::new(key, otel_value(&value))).collect();
+        let attributes: Vec<_> = attributes.map(|(key, value)| KeyValue::new(key, otel_value(&value))).collect();
+        self.grow(EVENT_BYTES + name.len() + attributes.iter().map(size).sum::<usize>())?;
         self.span.add_event(self.masker.text(name), attributes);
+        Ok(())
     }
 
     /// Marks the span failed, with a message that is masked.
@@ -147,8 +190,18 @@ impl Recording {
         }
         self.span.set_attributes(attributes);
         self.span.set_status(std::mem::take(&mut self.status));
+        // From here on it takes the room of an item.
+        drop(self.room);
         self.span.end();
     }
+}
+
+fn size(attribute: &KeyValue) -> usize {
+    let value = match &attribute.value {
+        opentelemetry::Value::String(text) => text.as_str().len(),
+        _ => 0,
+    };
+    size_of::<KeyValue>() + attribute.key.as_str().len() + value
 }
 
 /// A span between begin and end.
@@ -177,6 +230,7 @@ pub struct Tracer {
     exceptions: SdkTracer,
     config: Arc<Config>,
     masker: Arc<Masker>,
+    intake: Arc<Intake>,
 }
 
 impl Tracer {
@@ -186,7 +240,11 @@ impl Tracer {
             |name: &'static str| InstrumentationScope::builder(name).with_version(env!("CARGO_PKG_VERSION")).build();
         let (own, exception) = (scope("libmpr"), scope(EXCEPTION_SCOPE));
         let resource = own_resource(config);
-        let handover = Handover { own: envelope(&resource, &own), exception: envelope(&resource, &exception), intake };
+        let handover = Handover {
+            own: envelope(&resource, &own),
+            exception: envelope(&resource, &exception),
+            intake: Arc::clone(&intake),
+        };
         let provider = SdkTracerProvider::builder()
             .with_resource(Resource::builder_empty().build())
             .with_id_generator(Ids::default())
@@ -201,7 +259,19 @@ impl Tracer {
             exceptions: provider.tracer_with_scope(exception),
             config: Arc::clone(config),
             masker,
+            intake,
         }
+    }
+
+    /// Room for a span. Where there is none, the span is counted as dropped.
+    fn room(&self, name: &str) -> Option<Open> {
+        let pipeline = self.intake.pipeline();
+        let room = Open::take(pipeline.budget(), SPAN_BYTES + name.len());
+        if room.is_none() {
+            pipeline.refuse_one();
+            log::write_at_most_once_a_second(Level::Warn, || "spans are dropped: queue_max_bytes is used up".into());
+        }
+        room
     }
 
     /// Begins a span below `parent`, or a root span. A session's traces are always recorded, others follow their parent
@@ -212,8 +282,12 @@ impl Tracer {
         if !self.recorded(&trace_id, parent) {
             return OwnSpan::Skipped(Ids { trace_id, span_id: ids::span_id(), flags: 0, local: true });
         }
+        let Some(room) = self.room(name) else {
+            // Its children elsewhere may be recorded all the same.
+            return OwnSpan::Skipped(Ids { trace_id, span_id: ids::span_id(), flags: 1, local: true });
+        };
         let span = begin_recorded(&self.spans, self.masker.text(name), kind, trace_id, parent);
-        OwnSpan::Recording(Box::new(Recording::new(span, Arc::clone(&self.masker))))
+        OwnSpan::Recording(Box::new(Recording::new(span, Arc::clone(&self.masker), room)))
     }
 
     /// Records an exception that no span of this library stands for, as a span of its own in the scope that the platform
@@ -224,8 +298,9 @@ impl Tracer {
         if !self.recorded(&trace_id, parent) {
             return false;
         }
+        let Some(room) = self.room(kind) else { return false };
         let span = begin_recorded(&self.exceptions, self.masker.text(kind), SpanKind::Internal, trace_id, parent);
-        let mut recording = Recording::new(span, Arc::clone(&self.masker));
+        let mut recording = Recording::new(span, Arc::clone(&self.masker), room);
         self.record_exception(&mut recording, kind, message, stacktrace);
         recording.end();
         true
@@ -246,8 +321,10 @@ impl Tracer {
             KeyValue::new("exception.message", message.clone()),
             KeyValue::new("exception.stacktrace", stacktrace),
         ];
+        // What a span is looked for by is kept also without room; it is little, and bounded by what the host hands over.
+        span.room.grow(2 * attributes.iter().map(size).sum::<usize>());
         for attribute in attributes.clone() {
-            span.set_attribute(attribute);
+            span.put_attribute(attribute);
         }
         span.span.add_event("exception", attributes);
         span.set_status(Status::error(message));

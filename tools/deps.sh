@@ -15,6 +15,7 @@ need make make
 need pkg-config pkg-config
 need cmake cmake
 need valgrind valgrind
+need openssl openssl
 need /usr/include/microhttpd.h libmicrohttpd-dev
 # Python without ensurepip (Debian splits it off) cannot make a virtual environment.
 python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"

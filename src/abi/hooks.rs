@@ -162,7 +162,8 @@ pub unsafe extern "C" fn mpr_options_set_trace_id_hook(
                 let mut id = [0; 16];
                 // SAFETY: the host's function; `id` is ours and has the 16 bytes that it may write.
                 let status = unsafe { call(id.as_mut_ptr(), data.get()) };
-                (status == MPR_OK).then_some(id)
+                // A hook that wrote nothing must not give every trace the same id.
+                (status == MPR_OK && id != [0; 16]).then_some(id)
             })
         });
         set(options, move |options| options.hooks.trace_id = hook)

@@ -52,7 +52,7 @@ pub struct mpr_stats {
     pub exported: u64,
     /// Waiting or on their way.
     pub queued: u64,
-    /// Bytes of those.
+    /// Bytes of those, with the resources that they share.
     pub queued_bytes: u64,
     /// Refused because queue_max_bytes was used up.
     pub dropped_queue_full: u64,
@@ -84,6 +84,10 @@ pub struct mpr_stats {
     pub panics: u64,
     /// Forks between the process that loaded the library and this one.
     pub fork_generation: u64,
+    /// Spans of this library between begin and end. Not in accepted yet.
+    pub open_spans: u64,
+    /// Bytes of those; they count towards queue_max_bytes.
+    pub open_bytes: u64,
 }
 
 /// Writes the numbers since mpr_init(); after mpr_shutdown() those of its end; before both zeros. Returns MPR_OK or
@@ -121,6 +125,8 @@ pub unsafe extern "C" fn mpr_get_stats(stats: *mut mpr_stats) -> mpr_status {
             mask_callback_failures: now.mask_callback_failures,
             panics: now.panics,
             fork_generation: now.fork_generation.into(),
+            open_spans: now.items.open_spans,
+            open_bytes: now.items.open_bytes,
         };
         let known = size.min(size_of::<mpr_stats>());
         // SAFETY: the caller says that `size` bytes are writable; at most those are written, the unknown tail with zeros.

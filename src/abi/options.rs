@@ -201,7 +201,8 @@ pub unsafe extern "C" fn mpr_options_get_logs_endpoint(
     guard("mpr_options_get_logs_endpoint", || unsafe { get_text(options, "logs_endpoint", out, capacity, needed) })
 }
 
-/// How OTLP is sent: "http/protobuf" (default; the only one of this version). Environment: OTEL_EXPORTER_OTLP_PROTOCOL.
+/// How OTLP is sent: "http/protobuf" (default), "http/json" or "grpc". Of an endpoint for gRPC only scheme, host and port
+/// count (http://collector:4317). Session calls go over HTTP with any of them. Environment: OTEL_EXPORTER_OTLP_PROTOCOL.
 /// NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_options_set_protocol(options: *mut mpr_options, value: *const c_char) -> mpr_status {
@@ -353,7 +354,8 @@ pub unsafe extern "C" fn mpr_options_get_client_key(
     guard("mpr_options_get_client_key", || unsafe { get_text(options, "client_key", out, capacity, needed) })
 }
 
-/// URL of an HTTP proxy for all requests. Without it HTTPS_PROXY, HTTP_PROXY and NO_PROXY count.
+/// URL of an HTTP proxy for all requests but those to the hosts of NO_PROXY. Without it HTTPS_PROXY, HTTP_PROXY and
+/// ALL_PROXY count. OTLP over gRPC goes through it only to an https endpoint.
 /// NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_options_set_proxy(options: *mut mpr_options, value: *const c_char) -> mpr_status {
@@ -888,8 +890,8 @@ pub unsafe extern "C" fn mpr_options_get_capture_max_bytes(options: *const mpr_o
     })
 }
 
-/// Recorded data that may wait in memory, in bytes, 65536 to 16 GiB. Default 32 MiB. Past it the newest is refused and
-/// counted.
+/// What recorded data may take in memory, in bytes, 65536 to 16 GiB: items that wait or are on their way, the resources
+/// that they share, and spans between begin and end. Default 32 MiB. Past it the newest is refused and counted.
 /// Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub extern "C" fn mpr_options_set_queue_max_bytes(options: *mut mpr_options, value: u64) -> mpr_status {

@@ -108,7 +108,8 @@ pub unsafe extern "C" fn mpr_span_begin(
 }
 
 /// Sets an attribute; a second value for a key (1 to 4096 bytes) replaces the first. Secrets in the text are masked.
-/// Returns MPR_OK, MPR_SKIPPED (not recorded), MPR_ERR_INVALID_ARGUMENT, MPR_ERR_POISONED. Since 0.1.
+/// Returns MPR_OK, MPR_SKIPPED (not recorded), MPR_ERR_QUEUE_FULL (queue_max_bytes is used up, the attribute is left out),
+/// MPR_ERR_INVALID_ARGUMENT, MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_span_set_string(
     span: *mut mpr_span,
@@ -160,10 +161,7 @@ pub unsafe extern "C" fn mpr_span_add_event(
         let (name, json) =
             unsafe { (input::text("name", name)?, input::opt_text("attributes_json", attributes_json)?) };
         let attributes = attributes(json)?;
-        recorded(span, |span| {
-            span.add_event(name, attributes);
-            Ok(())
-        })
+        recorded(span, |span| span.add_event(name, attributes))
     })
 }
 
@@ -234,10 +232,7 @@ pub unsafe extern "C" fn mpr_span_capture_payload(
         recorder.capture(kind, &headers, body, &mut |key, value| {
             attributes.push(KeyValue::new(key.to_owned(), value.to_owned()));
         });
-        recorded(span, |span| {
-            attributes.into_iter().for_each(|attribute| span.set_attribute(attribute));
-            Ok(())
-        })
+        recorded(span, |span| span.set_attributes(attributes))
     })
 }
 
@@ -253,10 +248,7 @@ pub unsafe extern "C" fn mpr_span_capture_end(span: *mut mpr_span, capture: *mut
         TABLE.with(span as usize, |_| Ok(()))?;
         let mut attributes = Vec::new();
         finish(capture, &mut |key, value| attributes.push(KeyValue::new(key.to_owned(), value.to_owned())))?;
-        recorded(span, |span| {
-            attributes.into_iter().for_each(|attribute| span.set_attribute(attribute));
-            Ok(())
-        })
+        recorded(span, |span| span.set_attributes(attributes))
     })
 }
 
@@ -358,16 +350,17 @@ unsafe fn exception<'a>(
     }
 }
 
-unsafe fn set(span: *mut mpr_span, key: *const c_char, set: impl FnOnce(&mut Recording, &str)) -> Result<mpr_status> {
+unsafe fn set(
+    span: *mut mpr_span,
+    key: *const c_char,
+    set: impl FnOnce(&mut Recording, &str) -> Result<()>,
+) -> Result<mpr_status> {
     // SAFETY: a NUL-terminated string, as the header asks.
     let key = unsafe { input::text("key", key) }?;
     if !(1..=LONGEST_KEY).contains(&key.len()) {
         return Err(Error::invalid(format!("key: {} bytes; use 1 to {LONGEST_KEY}", key.len())));
     }
-    recorded(span, |span| {
-        set(span, key);
-        Ok(())
-    })
+    recorded(span, |span| set(span, key))
 }
 
 /// Works on a span that is recorded.

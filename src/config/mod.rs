@@ -44,6 +44,26 @@ pub struct KeyClaims {
     pub expires: Option<u64>,
 }
 
+/// How OTLP is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// "http/protobuf"
+    HttpProtobuf,
+    /// "http/json"
+    HttpJson,
+    /// "grpc"
+    Grpc,
+}
+
+/// How OTLP requests are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// "none"
+    None,
+    /// "gzip"
+    Gzip,
+}
+
 /// Everything checked and typed.
 #[derive(Clone)]
 pub struct Config {
@@ -57,8 +77,10 @@ pub struct Config {
     pub traces_endpoint: Url,
     /// Full URL of the logs intake.
     pub logs_endpoint: Url,
-    /// Whether requests are gzipped.
-    pub gzip: bool,
+    /// How OTLP is sent.
+    pub protocol: Protocol,
+    /// How its requests are compressed.
+    pub compression: Compression,
     /// Extra headers of OTLP requests.
     pub headers: Vec<(String, String)>,
     /// One REST call or one export request.
@@ -112,7 +134,7 @@ impl Config {
     /// # Errors
     /// MPR_ERR_INVALID_ARGUMENT: no API key anywhere, or a value (also an environment variable's) that is not usable.
     pub fn resolve(options: &Options) -> Result<Self> {
-        // Also those that nothing below reads, such as a protocol that this version does not speak.
+        // Also those that nothing below reads.
         for spec in options::SPECS {
             options.effective(spec.name)?;
         }
@@ -129,7 +151,15 @@ impl Config {
             api_base_url: get.text("api_base_url")?.unwrap_or_default(),
             traces_endpoint: get.url("traces_endpoint")?,
             logs_endpoint: get.url("logs_endpoint")?,
-            gzip: get.text("compression")?.as_deref() == Some("gzip"),
+            protocol: match get.text("protocol")?.as_deref() {
+                Some("grpc") => Protocol::Grpc,
+                Some("http/json") => Protocol::HttpJson,
+                _ => Protocol::HttpProtobuf,
+            },
+            compression: match get.text("compression")?.as_deref() {
+                Some("none") => Compression::None,
+                _ => Compression::Gzip,
+            },
             headers: get.headers()?,
             timeout: get.millis("timeout_ms")?,
             ca_file: get.text("ca_file")?,

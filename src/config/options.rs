@@ -58,6 +58,11 @@ const fn spec(name: &'static str, kind: Type, env: &'static [&'static str], defa
 
 const MIB: u64 = 1024 * 1024;
 
+/// OpenTelemetry's names of [`super::Protocol`].
+const PROTOCOL_NAMES: &[&str] = &["http/protobuf", "http/json", "grpc"];
+/// OpenTelemetry's names of [`super::Compression`].
+const COMPRESSION_NAMES: &[&str] = &["gzip", "none"];
+
 /// Every option that is a value. (Callbacks are in [`Hooks`].)
 pub static SPECS: &[Spec] = &[
     spec("api_key", Type::Key, &["MULTIPLAYER_API_KEY", "MULTIPLAYER_SDK_API_KEY", "MULTIPLAYER_OTLP_KEY"], none),
@@ -74,8 +79,8 @@ pub static SPECS: &[Spec] = &[
             json!("https://otlp.multiplayer.app/v1/logs")
         })
     },
-    spec("protocol", Type::Choice(&["http/protobuf"]), &["OTEL_EXPORTER_OTLP_PROTOCOL"], || json!("http/protobuf")),
-    spec("compression", Type::Choice(&["gzip", "none"]), &["OTEL_EXPORTER_OTLP_COMPRESSION"], || json!("gzip")),
+    spec("protocol", Type::Choice(PROTOCOL_NAMES), &["OTEL_EXPORTER_OTLP_PROTOCOL"], || json!("http/protobuf")),
+    spec("compression", Type::Choice(COMPRESSION_NAMES), &["OTEL_EXPORTER_OTLP_COMPRESSION"], || json!("gzip")),
     spec("headers", Type::Object, &["OTEL_EXPORTER_OTLP_HEADERS"], || json!({})),
     spec("timeout_ms", Type::Integer(1, 600_000), &["OTEL_EXPORTER_OTLP_TIMEOUT"], || json!(10_000)),
     spec("ca_file", Type::Text, &["OTEL_EXPORTER_OTLP_CERTIFICATE"], none),
@@ -334,7 +339,8 @@ fn key_values(text: &str) -> Option<Map<String, Value>> {
     decoded.collect()
 }
 
-fn percent_decoded(text: &str) -> String {
+/// Text with its %xx put back.
+pub fn percent_decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
@@ -385,7 +391,7 @@ mod tests {
             ),
             ("sample_ratio", json!(1.5), "sample_ratio: 1.5 is not a number from 0 to 1"),
             ("timeout_ms", json!("soon"), "timeout_ms: 'soon' is not a whole number from 1 to 600000"),
-            ("protocol", json!("udp"), "protocol: 'udp' is not one of http/protobuf"),
+            ("protocol", json!("udp"), "protocol: 'udp' is not one of http/protobuf, http/json, grpc"),
             ("apiKey", json!("k"), "options: there is no option 'apiKey'; did you mean 'api_key'?"),
             ("api_key", json!("Bearer abc"), "api_key: leave out the leading 'Bearer '; give the key alone"),
             ("headers", json!("novalue"), "headers: the given value is not a JSON object or key=value,key=value"),

@@ -1,66 +1,100 @@
-//! From the queue to the receiver: batches, OTLP over HTTP with gzip, retries with backoff, every item settled once.
+//! From the queue to the receiver: batches, retries with backoff, every item settled once.
 
-use std::io::Write;
-use std::sync::Arc;
-use std::time::Duration;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use flate2::{write::GzEncoder, Compression};
-use prost::Message;
 use rand::Rng;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Client, StatusCode};
 use tokio::sync::Semaphore;
 
-use super::otlp::{encode_request, Item, Signal};
+use super::answer::Answer;
+use super::otlp::{Item, Signal, SIGNALS};
 use super::queue::{Batch, Outcome, Queue};
+use super::transport::Transport;
 use crate::config::Config;
-use crate::http;
+use crate::http::Http;
 use crate::process::log::{self, Level};
+use crate::process::panics;
 use crate::trace::Kind;
 
-/// Requests on their way at a time: one that hangs does not delay the others.
+/// Requests of a signal on their way at a time: one that hangs does not delay the others.
 const CONCURRENT_REQUESTS: usize = 4;
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(16);
 /// While somebody waits in a flush, or for the exit.
 const HURRIED_BACKOFF: Duration = Duration::from_millis(200);
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
-/// An answer to an export has no reason to be longer.
-const ANSWER_LIMIT: usize = 64 * 1024;
+/// After a defect of the library.
+const PAUSE_AFTER_PANIC: Duration = Duration::from_secs(1);
+/// An outage is told of this often. (Each attempt is, at the level debug; the numbers are in the stats.)
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 /// Delivers until the worker ends.
-pub async fn run(queue: Arc<Queue>, config: Arc<Config>, client: Client) {
-    let sender = Arc::new(Sender { headers: headers(&config), client, config });
+pub async fn run(queue: Arc<Queue>, config: Arc<Config>, http: Arc<Http>) {
+    let sender = Arc::new(Sender {
+        transport: Transport::new(Arc::clone(&config), http),
+        config,
+        traces: Lane::default(),
+        logs: Lane::default(),
+        drops: Throttle::default(),
+    });
+    let [traces, logs] = SIGNALS.map(|signal| {
+        let (queue, sender) = (Arc::clone(&queue), Arc::clone(&sender));
+        tokio::spawn(unceasingly(PAUSE_AFTER_PANIC, move || {
+            deliver_batches(Arc::clone(&queue), Arc::clone(&sender), signal)
+        }))
+    });
+    let _ = (traces.await, logs.await);
+}
+
+/// Begins the work again after a panic in it, for as long as the worker lives.
+async fn unceasingly<F: Future<Output = ()> + Send + 'static>(pause: Duration, work: impl Fn() -> F) {
+    while !contained(work()).await {
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Runs work as a task of its own. False when it panicked, which is counted.
+async fn contained(work: impl Future<Output = ()> + Send + 'static) -> bool {
+    let panicked = tokio::spawn(work).await.is_err_and(|e| e.is_panic());
+    if panicked {
+        panics::count_one();
+        log::write(Level::Error, || "the delivery failed inside the library, and goes on".into());
+    }
+    !panicked
+}
+
+async fn deliver_batches(queue: Arc<Queue>, sender: Arc<Sender>, signal: Signal) {
     let permits = Arc::new(Semaphore::new(CONCURRENT_REQUESTS));
     loop {
-        wait_until_due(&queue, sender.config.flush_interval).await;
+        wait_until_due(&queue, signal, sender.config.flush_interval).await;
         loop {
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
-            let Some(batch) = queue.take() else { break };
+            let Some(batch) = queue.take(signal) else { break };
             let (sender, from) = (Arc::clone(&sender), Arc::clone(&queue));
             tokio::spawn(async move {
-                let _permit = permit;
-                sender.send(&from, batch).await;
+                // A panic settles what is left of the batch, and gives the permit back.
+                contained(async move { sender.send(&from, batch).await }).await;
+                drop(permit);
             });
             // What is left is no full batch, and waits for its own interval.
-            if queue.pending() != (true, true) {
+            if queue.pending(signal) != (true, true) {
                 break;
             }
         }
     }
 }
 
-async fn wait_until_due(queue: &Queue, interval: Duration) {
+async fn wait_until_due(queue: &Queue, signal: Signal, interval: Duration) {
     loop {
-        match queue.pending() {
+        match queue.pending(signal) {
             (true, true) => return,
             (true, false) => break,
-            (false, _) => queue.wake.notified().await,
+            (false, _) => queue.wake(signal).notified().await,
         }
     }
     let _ = tokio::time::timeout(interval, async {
-        while queue.pending() == (true, false) {
-            queue.wake.notified().await;
+        while queue.pending(signal) == (true, false) {
+            queue.wake(signal).notified().await;
         }
     })
     .await;
@@ -68,25 +102,66 @@ async fn wait_until_due(queue: &Queue, interval: Duration) {
 
 struct Sender {
     config: Arc<Config>,
-    client: Client,
-    headers: HeaderMap,
+    transport: Transport,
+    traces: Lane,
+    logs: Lane,
+    drops: Throttle,
 }
 
-/// What to do after one attempt.
-enum Answer {
-    Delivered {
-        refused: u64,
-    },
-    Retry {
-        after: Option<Duration>,
-        why: String,
-    },
-    TooLarge,
-    /// The receiver cannot read it (400). One item that it finds malformed must not cost the others.
-    Malformed,
-    Final {
-        why: String,
-    },
+/// What is known of the receiver of one signal.
+#[derive(Default)]
+struct Lane {
+    /// It asked to be left alone until then.
+    held: Mutex<Option<Instant>>,
+    /// Attempts that failed since the last that did not.
+    failures: Throttle,
+}
+
+impl Lane {
+    /// Nobody sends before the receiver wants it.
+    async fn wait(&self) {
+        while let Some(until) = self.held.lock().ok().and_then(|held| *held).filter(|until| *until > Instant::now()) {
+            tokio::time::sleep_until(until.into()).await;
+        }
+    }
+
+    fn hold(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        if let Ok(mut held) = self.held.lock() {
+            *held = Some(held.map_or(until, |held| held.max(until)));
+        }
+    }
+}
+
+/// Counts what happens often, and tells when to speak of it.
+#[derive(Default)]
+struct Throttle(Mutex<Unsaid>);
+
+#[derive(Default)]
+struct Unsaid {
+    count: u64,
+    total: u64,
+    last: Option<Instant>,
+}
+
+impl Throttle {
+    /// Counts so many more. How many there were since the last line, when it is time for one.
+    fn add(&self, count: u64) -> Option<u64> {
+        let mut unsaid = self.0.lock().ok()?;
+        unsaid.count += count;
+        unsaid.total += count;
+        if unsaid.last.is_some_and(|last| last.elapsed() < BETWEEN_LINES) {
+            return None;
+        }
+        unsaid.last = Some(Instant::now());
+        Some(std::mem::take(&mut unsaid.count))
+    }
+
+    /// It is over: how many there were, when anything was said.
+    fn end(&self) -> Option<u64> {
+        let unsaid = std::mem::take(&mut *self.0.lock().ok()?);
+        unsaid.last.map(|_| unsaid.total)
+    }
 }
 
 impl Sender {
@@ -96,27 +171,29 @@ impl Sender {
         // and alone.
         let (errors, items): (Vec<_>, Vec<_>) =
             items.into_iter().partition(|item| item.error && item.session.kind() == Kind::Continuous);
-        let (traces, logs): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.signal == Signal::Traces);
-        let mut parts = vec![errors, logs, traces];
+        let mut parts = vec![errors, items];
         while let Some(part) = parts.pop() {
             let (Some(first), count) = (part.first(), part.len()) else { continue };
             match self.deliver(queue, first.signal, &part).await {
-                Answer::Delivered { refused } => batch.settle(&part, refused, Outcome::Exported),
+                Answer::Delivered { refused, said } => {
+                    self.tell_refused(refused.min(count as u64), &said);
+                    batch.settle(&part, refused, Outcome::Exported);
+                }
                 Answer::TooLarge | Answer::Malformed if count > 1 => {
                     let mut part = part;
                     let half = part.split_off(count / 2);
                     parts.extend([half, part]);
                 }
                 Answer::TooLarge => {
-                    log::write(Level::Error, || "an item was dropped: the receiver finds it too large".into());
+                    self.tell_dropped(1, "the receiver finds it too large even alone");
                     batch.settle(&part, 0, Outcome::TooLarge);
                 }
                 Answer::Malformed => {
-                    log::write(Level::Error, || "an item was dropped: HTTP 400, the receiver cannot read it".into());
+                    self.tell_dropped(1, "the receiver cannot read it (HTTP 400, gRPC INVALID_ARGUMENT)");
                     batch.settle(&part, 0, Outcome::Rejected);
                 }
                 Answer::Final { why } | Answer::Retry { why, .. } => {
-                    log::write(Level::Error, || format!("{count} items were dropped: {why}"));
+                    self.tell_dropped(count as u64, &why);
                     batch.settle(&part, 0, Outcome::Rejected);
                 }
             }
@@ -125,109 +202,107 @@ impl Sender {
 
     /// Tries until there is a final answer.
     async fn deliver(&self, queue: &Queue, signal: Signal, items: &[Item]) -> Answer {
-        let body = self.encode(items);
+        let body = self.transport.encode(signal, items);
+        let lane = match signal {
+            Signal::Traces => &self.traces,
+            Signal::Logs => &self.logs,
+        };
         let mut backoff = FIRST_BACKOFF;
         loop {
-            match self.attempt(signal, body.clone()).await {
-                Answer::Retry { after, why } => {
-                    queue.note(|counts| counts.retries += 1);
-                    // Full jitter: many processes that lost the same receiver do not return in step.
-                    let mut pause = backoff.mul_f64(rand::rng().random_range(0.1..=1.0));
-                    if queue.hurried() {
-                        pause = pause.min(HURRIED_BACKOFF);
-                    }
-                    let hurry = queue.hurry.notified();
-                    log::write(Level::Warn, || {
-                        let pause = after.unwrap_or(pause);
-                        format!("export failed, next try in {} ms: {why}", pause.as_millis())
-                    });
-                    match after {
-                        // The receiver's own word counts, also when somebody waits.
-                        Some(after) => tokio::time::sleep(after).await,
-                        None => drop(tokio::time::timeout(pause, hurry).await),
-                    }
-                    backoff = (backoff * 2).min(LONGEST_BACKOFF);
-                }
+            lane.wait().await;
+            let (after, why) = match self.transport.attempt(signal, body.clone()).await {
+                Answer::Retry { after, why } => (after.filter(|after| !after.is_zero()), why),
                 answer => {
+                    if let Some(failures) = lane.failures.end() {
+                        log::write(Level::Info, || {
+                            format!("the receiver answers again, after {failures} failed attempts")
+                        });
+                    }
                     queue.note(|counts| counts.requests += u64::from(matches!(answer, Answer::Delivered { .. })));
                     return answer;
                 }
+            };
+            queue.note(|counts| counts.retries += 1);
+            // Before the look at who waits: a flush that begins in between is heard.
+            let hurry = queue.hurry.notified();
+            // Full jitter: many processes that lost the same receiver do not return in step.
+            let pause = match after {
+                Some(after) => after.mul_f64(rand::rng().random_range(1.0..=1.1)),
+                None => {
+                    let pause = backoff.mul_f64(rand::rng().random_range(0.1..=1.0));
+                    if queue.hurried() {
+                        pause.min(HURRIED_BACKOFF)
+                    } else {
+                        pause
+                    }
+                }
+            };
+            let level = if lane.failures.add(1).is_some() { Level::Warn } else { Level::Debug };
+            log::write(level, || format!("export failed, next try in {} ms: {why}", pause.as_millis()));
+            match after {
+                // The receiver's own word counts for all requests, also when somebody waits.
+                Some(_) => lane.hold(pause),
+                None => drop(tokio::time::timeout(pause, hurry).await),
             }
+            backoff = (backoff * 2).min(LONGEST_BACKOFF);
         }
     }
 
-    fn encode(&self, items: &[Item]) -> bytes::Bytes {
-        let request = encode_request(items);
-        if !self.config.gzip {
-            return request.into();
+    fn tell_dropped(&self, count: u64, why: &str) {
+        if let Some(count) = self.drops.add(count) {
+            log::write(Level::Error, || format!("{count} items were dropped: {why}"));
         }
-        let mut encoder = GzEncoder::new(Vec::with_capacity(request.len() / 4), Compression::fast());
-        // Writing to memory does not fail.
-        let _ = encoder.write_all(&request);
-        encoder.finish().unwrap_or_default().into()
     }
 
-    async fn attempt(&self, signal: Signal, body: bytes::Bytes) -> Answer {
-        let url = match signal {
-            Signal::Traces => &self.config.traces_endpoint,
-            Signal::Logs => &self.config.logs_endpoint,
-        };
-        let request = self.client.post(url.clone()).headers(self.headers.clone()).body(body);
-        let response = match request.send().await {
-            Ok(response) => response,
-            Err(e) => return Answer::Retry { after: None, why: http::describe(&e) },
-        };
-        let status = response.status();
-        let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        let after = after.map(|seconds| Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER));
-        // Also an answer that tells no more is read to its end, so that the connection can be used again.
-        let answer = http::read_bounded(response, ANSWER_LIMIT).await;
-        match status {
-            StatusCode::PAYLOAD_TOO_LARGE => Answer::TooLarge,
-            StatusCode::BAD_REQUEST => Answer::Malformed,
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
-                Answer::Retry { after, why: format!("HTTP {}", status.as_u16()) }
-            }
-            // The status is the receiver's word that it has them, also when the rest breaks off.
-            _ if status.is_success() => Answer::Delivered { refused: answer.map_or(0, |answer| self.refused(&answer)) },
-            _ if status.is_server_error() => Answer::Retry { after, why: format!("HTTP {}", status.as_u16()) },
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Answer::Final { why: format!("HTTP {}: the API key was refused by the OTLP intake", status.as_u16()) }
-            }
-            _ => Answer::Final { why: format!("HTTP {} from the OTLP intake", status.as_u16()) },
+    fn tell_refused(&self, count: u64, said: &str) {
+        if count == 0 {
+            return;
         }
-    }
-    /// How many items a partial success refuses. Traces and logs have the same fields here. An answer that is not protobuf
-    /// (some receivers send JSON or nothing) confirms all.
-    fn refused(&self, answer: &[u8]) -> u64 {
-        use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-        let partial = ExportTraceServiceResponse::decode(answer).ok().and_then(|answer| answer.partial_success);
-        let Some(partial) = partial.filter(|partial| partial.rejected_spans > 0) else { return 0 };
         // The receiver may echo what it was sent.
-        let said = partial.error_message.replace(self.config.api_key.expose(), "***");
+        let said = said.replace(self.config.api_key.expose(), "***");
         let said = crate::mask::mask_text(&self.config.capture.rules, &said).into_owned();
         let said: String = said.chars().filter(|c| !c.is_control()).take(200).collect();
-        log::write(Level::Error, || format!("the receiver refused {} items: {said}", partial.rejected_spans));
-        u64::try_from(partial.rejected_spans).unwrap_or(0)
+        self.tell_dropped(count, &format!("the receiver refused them: {said}"));
     }
 }
 
-/// The key goes raw, with no "Bearer": the platform refuses any space. A host's own Authorization header wins.
-fn headers(config: &Config) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let secret = HeaderValue::from_str(config.api_key.expose()).map(|mut value| {
-        value.set_sensitive(true);
-        value
-    });
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-    if config.gzip {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_the_delivery_for_a_moment_only() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let times = Arc::new(AtomicU32::new(0));
+        let before = panics::caught();
+        let _ = panics::contain(|| {
+            runtime.block_on(unceasingly(Duration::from_millis(1), || {
+                let times = Arc::clone(&times);
+                async move { assert!(times.fetch_add(1, Ordering::Relaxed) >= 3, "a defect") }
+            }));
+        });
+        assert_eq!(times.load(Ordering::Relaxed), 4);
+        assert!(panics::caught() >= before + 3);
     }
-    headers.extend(secret.map(|value| (AUTHORIZATION, value)));
-    for (name, value) in &config.headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
-            headers.insert(name, value);
-        }
+
+    #[test]
+    fn lines_are_throttled_and_lose_no_count() {
+        let throttle = Throttle::default();
+        assert_eq!(throttle.end(), None);
+        assert_eq!((throttle.add(2), throttle.add(1), throttle.add(1)), (Some(2), None, None));
+        throttle.0.lock().unwrap().last = Instant::now().checked_sub(BETWEEN_LINES);
+        assert_eq!((throttle.add(1), throttle.add(1)), (Some(3), None));
+        assert_eq!((throttle.end(), throttle.end()), (Some(6), None));
     }
-    headers
+
+    #[test]
+    fn the_longest_hold_counts() {
+        let lane = Lane::default();
+        lane.hold(Duration::from_secs(100));
+        lane.hold(Duration::from_secs(1));
+        let held = lane.held.lock().unwrap().unwrap();
+        assert!(held > Instant::now() + Duration::from_secs(90));
+    }
 }

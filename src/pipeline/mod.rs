@@ -1,13 +1,19 @@
 //! The delivery waist: recorded items in, confirmed requests out, every item accounted for.
 
+mod answer;
+mod budget;
 mod deliver;
+mod json;
 pub mod otlp;
 mod queue;
+mod transport;
+mod wire;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use budget::{Budget, Open};
 pub use queue::{Counts, Queue};
 
 use crate::config::Config;
@@ -41,6 +47,16 @@ impl Pipeline {
         let pushed = self.queue.push(items);
         self.ensure_started();
         pushed
+    }
+
+    /// What recorded data may take.
+    pub fn budget(&self) -> &Arc<Budget> {
+        self.queue.budget()
+    }
+
+    /// Counts a span for which there was no room when it began.
+    pub fn refuse_one(&self) {
+        self.queue.refuse_one();
     }
 
     /// Waits until everything recorded before the call is delivered or refused for good.
@@ -82,12 +98,7 @@ impl Pipeline {
             return;
         }
         let (queue, config, http) = (Arc::clone(&self.queue), Arc::clone(&self.config), Arc::clone(&self.http));
-        let started = self.worker.spawn(async move {
-            match http.client() {
-                Ok(client) => deliver::run(queue, config, client).await,
-                Err(e) => log::write(Level::Error, || format!("nothing can be delivered: {e}")),
-            }
-        });
+        let started = self.worker.spawn(deliver::run(queue, config, http));
         if let Err(e) = started {
             self.started.store(false, Ordering::Release);
             log::write(Level::Error, || e.to_string());

@@ -15,6 +15,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use serde_json::{json, Value};
 
+use super::budget::{Budget, Shared};
 use crate::process::clock;
 use crate::trace::{Kind, SessionPrefix};
 
@@ -32,17 +33,50 @@ pub enum Signal {
     Logs,
 }
 
+/// Both.
+pub const SIGNALS: [Signal; 2] = [Signal::Traces, Signal::Logs];
+
 /// The parts that many items share: their resource and scope, encoded as they stand in a request.
-#[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Envelope {
     resource: Vec<u8>,
     scope: Vec<u8>,
+    room: Room,
+}
+
+/// Where a shared part has its room from.
+enum Room {
+    /// The library's own, which live as long as it does.
+    Own,
+    Budget {
+        _held: Shared,
+    },
+    /// There was none.
+    None,
 }
 
 impl Envelope {
     /// Encodes a resource and a scope with their schema URLs.
     pub fn new(resource: &Resource, resource_schema: &str, scope: &InstrumentationScope, scope_schema: &str) -> Self {
-        Self { resource: part(resource, resource_schema), scope: part(scope, scope_schema) }
+        Self { resource: part(resource, resource_schema), scope: part(scope, scope_schema), room: Room::Own }
+    }
+
+    /// The same on a budget, which it may find used up.
+    pub fn on(self, budget: &Arc<Budget>) -> Arc<Self> {
+        let room = match Shared::take(budget, self.size() as u64) {
+            Some(held) => Room::Budget { _held: held },
+            None => Room::None,
+        };
+        Arc::new(Self { room, ..self })
+    }
+
+    /// Whether its items can be kept.
+    pub fn has_room(&self) -> bool {
+        !matches!(self.room, Room::None)
+    }
+
+    /// Bytes.
+    pub fn size(&self) -> usize {
+        self.resource.len() + self.scope.len()
     }
 }
 
@@ -57,7 +91,6 @@ fn part(message: &impl Message, schema_url: &str) -> Vec<u8> {
 }
 
 /// One recorded span or log.
-#[derive(Debug, Clone)]
 pub struct Item {
     /// Traces or logs.
     pub signal: Signal,

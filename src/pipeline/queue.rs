@@ -1,15 +1,16 @@
 //! What is recorded and not yet delivered: bounded in bytes, with the counts that account for every item.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::otlp::Item;
+use super::budget::Budget;
+use super::otlp::{Item, Signal, SIGNALS};
 use crate::status::{Error, Result, MPR_ERR_QUEUE_FULL, MPR_ERR_TIMEOUT};
 
-/// What an item costs beside its bytes: the entry itself and its share of the shared parts.
+/// What an item costs beside its bytes: the entry itself.
 const ITEM_OVERHEAD: usize = 128;
 
 /// Where every item that ever came in is now: accepted = exported + the dropped ones + queued.
@@ -31,12 +32,16 @@ pub struct Counts {
     pub dropped_shutdown: u64,
     /// Lost to a defect of the library.
     pub dropped_internal: u64,
-    /// Bytes that wait or are on their way.
+    /// Bytes that wait or are on their way, with the resources that they share.
     pub queued_bytes: u64,
     /// Requests answered with success.
     pub requests: u64,
     /// Attempts that failed and were made again.
     pub retries: u64,
+    /// Own spans between begin and end.
+    pub open_spans: u64,
+    /// Bytes of those.
+    pub open_bytes: u64,
 }
 
 /// How an item ended.
@@ -52,31 +57,62 @@ pub enum Outcome {
     Internal,
 }
 
+/// The items of one signal: a receiver that fails for one of them does not hold up the other.
 #[derive(Default)]
-struct State {
+struct Line {
     waiting: VecDeque<Item>,
     waiting_bytes: u64,
     next_number: u64,
     /// First item number of every batch on its way.
     on_its_way: BTreeSet<u64>,
+}
+
+impl Line {
+    /// All items with a smaller number are settled.
+    fn settled_up_to(&self) -> u64 {
+        let oldest_waiting = self.next_number - self.waiting.len() as u64;
+        self.on_its_way.first().map_or(oldest_waiting, |first| oldest_waiting.min(*first))
+    }
+}
+
+#[derive(Default)]
+struct State {
+    traces: Line,
+    logs: Line,
     counts: Counts,
     flushers: usize,
     closed: bool,
 }
 
 impl State {
-    /// All items with a smaller number are settled.
-    fn settled_up_to(&self) -> u64 {
-        let oldest_waiting = self.next_number - self.waiting.len() as u64;
-        self.on_its_way.first().map_or(oldest_waiting, |first| oldest_waiting.min(*first))
+    fn line(&mut self, signal: Signal) -> &mut Line {
+        match signal {
+            Signal::Traces => &mut self.traces,
+            Signal::Logs => &mut self.logs,
+        }
     }
 
-    fn flush_result(&self, target: u64) -> Result<()> {
-        if self.settled_up_to() >= target {
+    /// Where a flush that begins now ends.
+    fn target(&self) -> Target {
+        Target { traces: self.traces.next_number, logs: self.logs.next_number }
+    }
+
+    fn reached(&self, target: Target) -> bool {
+        self.traces.settled_up_to() >= target.traces && self.logs.settled_up_to() >= target.logs
+    }
+
+    fn flush_result(&self, target: Target) -> Result<()> {
+        if self.reached(target) {
             return Ok(());
         }
         Err(Error::new(MPR_ERR_TIMEOUT, format!("{} items are still queued", self.counts.queued)))
     }
+}
+
+#[derive(Clone, Copy)]
+struct Target {
+    traces: u64,
+    logs: u64,
 }
 
 /// See the module.
@@ -86,9 +122,9 @@ pub struct Queue {
     settled_task: Notify,
     /// Ends the pauses between retries: somebody waits in a flush, or for the exit.
     pub hurry: Notify,
-    /// Wakes the delivery: the first item after none, a full batch, a flush.
-    pub wake: Notify,
-    max_bytes: usize,
+    wake_traces: Notify,
+    wake_logs: Notify,
+    budget: Arc<Budget>,
     batch_bytes: usize,
     batch_items: usize,
 }
@@ -101,8 +137,9 @@ impl Queue {
             settled: Condvar::new(),
             settled_task: Notify::new(),
             hurry: Notify::new(),
-            wake: Notify::new(),
-            max_bytes,
+            wake_traces: Notify::new(),
+            wake_logs: Notify::new(),
+            budget: Arc::new(Budget::new(max_bytes)),
             batch_bytes,
             batch_items,
         }
@@ -114,28 +151,31 @@ impl Queue {
     /// MPR_ERR_QUEUE_FULL when one of them found no room; it is counted.
     pub fn push(&self, items: impl IntoIterator<Item = Item>) -> Result<()> {
         let mut state = self.state.lock()?;
-        let (was_empty, was_due) = (state.waiting.is_empty(), self.due(&state));
+        let before = SIGNALS.map(|signal| self.look(&mut state, signal));
         let mut full = false;
         for item in items {
             state.counts.accepted += 1;
             let cost = cost(&item);
             if state.closed {
                 state.counts.dropped_shutdown += 1;
-            } else if state.counts.queued_bytes.saturating_add(cost) > self.max_bytes as u64 {
+            } else if !item.envelope.has_room() || !self.budget.take(cost) {
                 state.counts.dropped_queue_full += 1;
                 full = true;
             } else {
                 state.counts.queued_bytes += cost;
                 state.counts.queued += 1;
-                state.waiting_bytes += cost;
-                state.next_number += 1;
-                state.waiting.push_back(item);
+                let line = state.line(item.signal);
+                line.waiting_bytes += cost;
+                line.next_number += 1;
+                line.waiting.push_back(item);
             }
         }
-        let wake = (was_empty && !state.waiting.is_empty()) || (!was_due && self.due(&state));
+        let after = SIGNALS.map(|signal| self.look(&mut state, signal));
         drop(state);
-        if wake {
-            self.wake.notify_one();
+        for (signal, (before, after)) in SIGNALS.into_iter().zip(before.into_iter().zip(after)) {
+            if before != after {
+                self.wake(signal).notify_one();
+            }
         }
         match full {
             true => Err(Error::new(MPR_ERR_QUEUE_FULL, "queue_max_bytes is used up by data that waits for delivery")),
@@ -143,9 +183,42 @@ impl Queue {
         }
     }
 
-    /// Whether something waits, and whether it is enough (or wanted enough) to send now.
-    pub fn pending(&self) -> (bool, bool) {
-        self.state.lock().map_or((false, false), |state| (!state.waiting.is_empty(), self.due(&state)))
+    /// What recorded data may take.
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
+    /// Counts a span for which there was no room when it began.
+    pub fn refuse_one(&self) {
+        self.note(|counts| {
+            counts.accepted += 1;
+            counts.dropped_queue_full += 1;
+        });
+    }
+
+    /// Wakes the delivery of a signal: the first item after none, a full batch, a flush.
+    pub fn wake(&self, signal: Signal) -> &Notify {
+        match signal {
+            Signal::Traces => &self.wake_traces,
+            Signal::Logs => &self.wake_logs,
+        }
+    }
+
+    fn hurry_up(&self) {
+        SIGNALS.into_iter().for_each(|signal| self.wake(signal).notify_one());
+        self.hurry.notify_waiters();
+    }
+
+    /// Whether something of a signal waits, and whether it is enough (or wanted enough) to send now.
+    pub fn pending(&self, signal: Signal) -> (bool, bool) {
+        self.state.lock().map_or((false, false), |mut state| self.look(&mut state, signal))
+    }
+
+    fn look(&self, state: &mut State, signal: Signal) -> (bool, bool) {
+        let wanted = state.flushers > 0 || state.closed;
+        let line = state.line(signal);
+        let full = line.waiting.len() >= self.batch_items || line.waiting_bytes >= self.batch_bytes as u64;
+        (!line.waiting.is_empty(), wanted || full)
     }
 
     /// Whether a flush is waiting, so that a retry should not sleep long.
@@ -153,25 +226,34 @@ impl Queue {
         self.state.lock().is_ok_and(|state| state.flushers > 0 || state.closed)
     }
 
-    /// The oldest waiting items, as many as make a batch.
-    pub fn take(self: &Arc<Self>) -> Option<Batch> {
+    /// The oldest waiting items of a signal, as many as make a batch.
+    pub fn take(self: &Arc<Self>, signal: Signal) -> Option<Batch> {
         let mut state = self.state.lock().ok()?;
-        let first = state.next_number - state.waiting.len() as u64;
+        let line = state.line(signal);
+        let first = line.next_number - line.waiting.len() as u64;
         let (mut items, mut bytes) = (Vec::new(), 0);
-        while let Some(item) = state.waiting.front() {
+        let mut envelopes = HashSet::new();
+        let mut last = std::ptr::null();
+        while let Some(item) = line.waiting.front() {
             bytes += item.bytes.len();
+            let envelope = Arc::as_ptr(&item.envelope);
+            // Most items have that of the one before.
+            if envelope != last && envelopes.insert(envelope) {
+                bytes += item.envelope.size();
+            }
+            last = envelope;
             if items.len() >= self.batch_items || (bytes > self.batch_bytes && !items.is_empty()) {
                 break;
             }
-            items.extend(state.waiting.pop_front());
+            items.extend(line.waiting.pop_front());
         }
         if items.is_empty() {
             return None;
         }
-        state.on_its_way.insert(first);
+        line.on_its_way.insert(first);
         let open = Open { items: items.len() as u64, bytes: items.iter().map(cost).sum() };
-        state.waiting_bytes -= open.bytes;
-        Some(Batch { queue: Arc::clone(self), first, items, open })
+        line.waiting_bytes -= open.bytes;
+        Some(Batch { queue: Arc::clone(self), signal, first, items, open })
     }
 
     /// Waits until everything that was accepted before the call is settled.
@@ -180,13 +262,12 @@ impl Queue {
     /// MPR_ERR_TIMEOUT when the deadline comes first; the data stays queued.
     pub fn flush(&self, deadline: Instant) -> Result<()> {
         let mut state = self.state.lock()?;
-        let target = state.next_number;
+        let target = state.target();
         state.flushers += 1;
-        self.wake.notify_one();
-        self.hurry.notify_waiters();
+        self.hurry_up();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            if state.settled_up_to() >= target || left.is_zero() {
+            if state.reached(target) || left.is_zero() {
                 state.flushers -= 1;
                 return state.flush_result(target);
             }
@@ -202,14 +283,13 @@ impl Queue {
         let target = {
             let mut state = self.state.lock()?;
             state.flushers += 1;
-            state.next_number
+            state.target()
         };
-        self.wake.notify_one();
-        self.hurry.notify_waiters();
+        self.hurry_up();
         let settled = async {
             loop {
                 let next = self.settled_task.notified();
-                if self.state.lock().map_or(true, |state| state.settled_up_to() >= target) {
+                if self.state.lock().map_or(true, |state| state.reached(target)) {
                     return;
                 }
                 next.await;
@@ -231,11 +311,14 @@ impl Queue {
     /// Gives up what is left, after [`Queue::close`]: counted, not silent. Returns how many items.
     pub fn abandon(&self) -> u64 {
         let Ok(mut state) = self.state.lock() else { return 0 };
-        state.waiting.clear();
-        state.waiting_bytes = 0;
-        state.on_its_way.clear();
+        for signal in SIGNALS {
+            let line = state.line(signal);
+            line.waiting.clear();
+            line.waiting_bytes = 0;
+            line.on_its_way.clear();
+        }
         let left = std::mem::take(&mut state.counts.queued);
-        state.counts.queued_bytes = 0;
+        self.budget.give(std::mem::take(&mut state.counts.queued_bytes));
         state.counts.dropped_shutdown += left;
         self.settled.notify_all();
         self.settled_task.notify_waiters();
@@ -244,10 +327,10 @@ impl Queue {
 
     /// The counts of one moment; they add up.
     pub fn counts(&self) -> Counts {
-        match self.state.lock() {
-            Ok(state) => state.counts,
-            Err(poisoned) => poisoned.into_inner().counts,
-        }
+        let mut counts = self.state.lock().map_or_else(|poisoned| poisoned.into_inner().counts, |state| state.counts);
+        counts.queued_bytes += self.budget.shared();
+        (counts.open_spans, counts.open_bytes) = self.budget.open();
+        counts
     }
 
     /// Counts requests and retries.
@@ -255,13 +338,6 @@ impl Queue {
         if let Ok(mut state) = self.state.lock() {
             change(&mut state.counts);
         }
-    }
-
-    fn due(&self, state: &MutexGuard<State>) -> bool {
-        state.flushers > 0
-            || state.closed
-            || state.waiting.len() >= self.batch_items
-            || state.waiting_bytes >= self.batch_bytes as u64
     }
 }
 
@@ -278,6 +354,7 @@ struct Open {
 /// as lost inside.
 pub struct Batch {
     queue: Arc<Queue>,
+    signal: Signal,
     first: u64,
     /// The items, until they are taken out to be sent.
     pub items: Vec<Item>,
@@ -295,12 +372,13 @@ impl Batch {
         self.open.items = self.open.items.saturating_sub(count);
         self.open.bytes = self.open.bytes.saturating_sub(bytes);
         let Ok(mut state) = self.queue.state.lock() else { return };
-        if !state.on_its_way.contains(&self.first) {
+        if !state.line(self.signal).on_its_way.contains(&self.first) {
             return; // Given up by the shutdown, and counted there.
         }
         let counts = &mut state.counts;
         counts.queued -= count;
         counts.queued_bytes -= bytes;
+        self.queue.budget.give(bytes);
         counts.dropped_rejected += refused;
         *match outcome {
             Outcome::Exported => &mut counts.exported,
@@ -317,7 +395,7 @@ impl Drop for Batch {
             self.settle_count(self.open.items, self.open.bytes, 0, Outcome::Internal);
         }
         if let Ok(mut state) = self.queue.state.lock() {
-            state.on_its_way.remove(&self.first);
+            state.line(self.signal).on_its_way.remove(&self.first);
             self.queue.settled.notify_all();
             self.queue.settled_task.notify_waiters();
         }

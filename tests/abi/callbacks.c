@@ -176,6 +176,13 @@ int main(void) {
     CHECK_OK(mpr_span_get_context(span, &context));
     CHECK(!memcmp(context.trace_id, "\xde\xbd\xeb\x0b\xad\xca\xfe", 7) && !memcmp(context.trace_id + 7, wanted, 9));
     mpr_span_end(span);
+    for (id_mode = ID_FAILS; id_mode <= ID_ZERO; id_mode++) { /* the session's, and what the library makes */
+        span = mpr_span_begin("own id in session", 0, NULL);
+        CHECK_OK(mpr_span_get_context(span, &context));
+        CHECK(!memcmp(context.trace_id, "\xde\xbd\xeb\x0b\xad\xca\xfe", 7) && !all_zero(context.trace_id + 7, 9));
+        mpr_span_end(span);
+    }
+    id_mode = ID;
 
     static const struct { int mode; const char *wanted; } modes[] = {
         {MASK, "masked by the host"}, {MASK_FAILS, NULL}, {MASK_ENDLESS, NULL}, {MASK_LATIN1, NULL}, {MASK_GROWS, NULL},

@@ -26,7 +26,7 @@ static const struct text {
          "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
     TEXT(logs_endpoint, "https://otlp.multiplayer.app/v1/logs", "http://h/l?x=1", "http://h/l?x=1",
          "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"),
-    TEXT(protocol, "http/protobuf", "http/protobuf", "http/protobuf", "OTEL_EXPORTER_OTLP_PROTOCOL"),
+    TEXT(protocol, "http/protobuf", "grpc", "grpc", "OTEL_EXPORTER_OTLP_PROTOCOL"),
     TEXT(compression, "gzip", "none", "none", "OTEL_EXPORTER_OTLP_COMPRESSION"),
     TEXT(headers, NULL, "a=1%202,b=x", "{\"a\":\"1 2\",\"b\":\"x\"}", "OTEL_EXPORTER_OTLP_HEADERS"),
     TEXT(ca_file, "", "/no/ca.pem", "/no/ca.pem", "OTEL_EXPORTER_OTLP_CERTIFICATE"),
@@ -160,7 +160,7 @@ static void bad_values_are_named(void) {
     BAD(mpr_options_set_api_base_url(o, "javascript:alert(1)"), "api_base_url", "javascript:", "http");
     BAD(mpr_options_set_traces_endpoint(o, "ftp://x/v1"), "traces_endpoint", "ftp://x/v1", "http");
     BAD(mpr_options_set_logs_endpoint(o, ""), "logs_endpoint", "''", "http");
-    BAD(mpr_options_set_protocol(o, "grpc"), "protocol", "'grpc'", "http/protobuf");
+    BAD(mpr_options_set_protocol(o, "carrier pigeon"), "protocol", "'carrier pigeon'", "http/json");
     BAD(mpr_options_set_compression(o, "brotli"), "compression", "'brotli'", "gzip, none");
     BAD(mpr_options_set_log_level(o, "loud"), "log_level", "'loud'", "warn");
     BAD(mpr_options_set_headers(o, "novalue"), "headers", "", "key=value");

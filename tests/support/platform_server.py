@@ -360,7 +360,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             body = json.dumps(answer.json).encode()
             headers.setdefault("Content-Type", "application/json")
         length = answer.huge or len(body)
-        self.send_response(answer.status)
+        (self.send_response_only if "Date" in headers else self.send_response)(answer.status)
         for name, value in headers.items():
             self.send_header(name, value)
         if answer.status != 204 and "Content-Length" not in headers:

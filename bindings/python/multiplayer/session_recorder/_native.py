@@ -103,6 +103,7 @@ class mpr_stats(Structure):
             "dropped_too_large", "dropped_shutdown", "dropped_internal", "filtered", "requests", "retries",
             "payloads_captured", "payloads_masked_whole", "payload_fields_masked", "payloads_truncated",
             "mask_callback_failures", "panics", "fork_generation",
+            "open_spans", "open_bytes",
         )
     ]
 
