@@ -1,7 +1,9 @@
 //! Payloads: captured and masked on the caller's thread, handed back as finished attributes.
 
 use std::ffi::{c_char, c_void};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
 
 use super::guard::{guard, guard_or};
 use super::handles::Handles;
@@ -252,10 +254,18 @@ pub unsafe extern "C" fn mpr_explain_mask(
 
 /// The rules of mpr_init(), or the default ones before it, which are compiled once.
 fn with_rules<T>(work: impl FnOnce(&mask::Rules, Option<&mask::Custom>) -> T) -> T {
-    static DEFAULTS: OnceLock<mask::Rules> = OnceLock::new();
+    // (No lock, which a fork could leave held: at worst two threads compile them.)
+    static DEFAULTS: ArcSwapOption<mask::Rules> = ArcSwapOption::const_empty();
     match recorder::current().as_ref() {
         Some(recorder) => work(&recorder.config.capture.rules, recorder.config.capture.custom.as_deref()),
-        None => work(DEFAULTS.get_or_init(mask::Rules::default), None),
+        None => {
+            let rules = DEFAULTS.load_full().unwrap_or_else(|| {
+                let made = Arc::new(mask::Rules::default());
+                DEFAULTS.store(Some(Arc::clone(&made)));
+                made
+            });
+            work(&rules, None)
+        }
     }
 }
 

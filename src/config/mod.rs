@@ -111,6 +111,8 @@ pub struct Config {
     pub batch_max_items: usize,
     /// How long a recorded item may wait for company.
     pub flush_interval: Duration,
+    /// What is done at exit() without a shutdown may take so long; zero: nothing is done.
+    pub exit_timeout: Duration,
     /// The platform ends a manual session by itself after this time.
     pub session_max: Duration,
     /// Whether a manual session that reaches the cap goes on in a new one.
@@ -196,6 +198,7 @@ impl Config {
             batch_max_bytes: get.size("batch_max_bytes")?,
             batch_max_items: get.size("batch_max_items")?,
             flush_interval: get.millis("flush_interval_ms")?,
+            exit_timeout: get.millis("exit_timeout_ms")?,
             session_max: Duration::from_secs(get.integer("session_max_seconds")?),
             session_rollover: get.flag("session_rollover")?,
             hooks,

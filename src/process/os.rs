@@ -1,37 +1,22 @@
-//! What only the operating system can tell or do: which process this is after a fork, and which thread gets signals.
-//! The unsafe lines outside src/abi are these, and those of mask/scan.rs for AVX2.
-//!
-//! A forked child has the parent's memory but none of its threads: whatever belongs to one process (the worker, the
-//! random state, the queue) is tagged with the generation that made it and made anew in the child.
+//! What only the operating system can tell or do: what runs around a fork and at the end of the process, and which thread
+//! gets signals. The unsafe lines outside src/abi are these, and those of mask/scan.rs for AVX2.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::Once;
-
-static GENERATION: AtomicU32 = AtomicU32::new(0);
-static INSTALLED: Once = Once::new();
-
-/// Number of forks between the first process that loaded the library and this one. One atomic load.
-pub fn generation() -> u32 {
-    GENERATION.load(Ordering::Relaxed)
-}
-
-/// Has every later fork() counted in the child. Called by whatever holds state of one process; the first call installs.
-pub fn watch_forks() {
-    INSTALLED.call_once(install);
-}
-
+/// Has these called around every later fork(): before it, then in the parent and in the child.
 #[cfg(unix)]
-fn install() {
-    // Only an atomic add: everything else in the child waits for first use, outside the fork handler.
-    extern "C" fn in_child() {
-        GENERATION.fetch_add(1, Ordering::Relaxed);
-    }
-    // SAFETY: in_child is async-signal-safe, and the library stays mapped (-z nodelete), so the handler cannot dangle.
-    unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+pub fn around_forks(before: extern "C" fn(), in_parent: extern "C" fn(), in_child: extern "C" fn()) {
+    // SAFETY: the library stays mapped (-z nodelete), so the handlers cannot dangle.
+    unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
 }
 
+/// Elsewhere nothing forks.
 #[cfg(not(unix))]
-fn install() {}
+pub fn around_forks(_: extern "C" fn(), _: extern "C" fn(), _: extern "C" fn()) {}
+
+/// Has this called when the process ends by exit() or by the return of main.
+pub fn at_exit(last: extern "C" fn()) {
+    // SAFETY: as for forks, the handler cannot dangle.
+    unsafe { libc::atexit(last) };
+}
 
 /// Runs `spawn` so that a thread it starts gets no signals: the host's handlers are for the host's threads.
 #[cfg(unix)]
