@@ -9,7 +9,7 @@ mod queue;
 mod transport;
 mod wire;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,9 @@ use crate::process::worker::Worker;
 use crate::status::Result;
 use otlp::Item;
 
+/// Where there is no thread to be had it is asked for so often.
+const RETRY_MS: u64 = 1_000;
+
 /// One recorder's delivery.
 pub struct Pipeline {
     queue: Arc<Queue>,
@@ -30,13 +33,17 @@ pub struct Pipeline {
     http: Arc<Http>,
     worker: Arc<Worker>,
     started: AtomicBool,
+    /// When the system gave no thread: when it is asked again, in ms since `made`.
+    not_before: AtomicU64,
+    made: Instant,
 }
 
 impl Pipeline {
     /// Nothing runs until something is recorded.
     pub fn new(config: Arc<Config>, http: Arc<Http>, worker: Arc<Worker>) -> Self {
         let queue = Arc::new(Queue::new(config.queue_max_bytes, config.batch_max_bytes, config.batch_max_items));
-        Self { queue, config, http, worker, started: AtomicBool::new(false) }
+        let (started, not_before) = (AtomicBool::new(false), AtomicU64::new(0));
+        Self { queue, config, http, worker, started, not_before, made: Instant::now() }
     }
 
     /// Takes items in and returns at once.
@@ -45,7 +52,9 @@ impl Pipeline {
     /// MPR_ERR_QUEUE_FULL when one of them found no room.
     pub fn push(&self, items: impl IntoIterator<Item = Item>) -> Result<()> {
         let pushed = self.queue.push(items);
-        self.ensure_started();
+        if !self.started.load(Ordering::Relaxed) && self.elapsed() >= self.not_before.load(Ordering::Relaxed) {
+            self.start();
+        }
         pushed
     }
 
@@ -64,6 +73,7 @@ impl Pipeline {
     /// # Errors
     /// MPR_ERR_TIMEOUT; what is left stays queued.
     pub fn flush(&self, deadline: Instant) -> Result<()> {
+        self.start_if_needed();
         self.queue.flush(deadline)
     }
 
@@ -77,6 +87,7 @@ impl Pipeline {
 
     /// Delivers what it can until the deadline, and counts the rest as dropped: how many.
     pub fn close(&self, deadline: Instant) -> u64 {
+        self.start_if_needed();
         self.queue.close();
         let _ = self.queue.flush(deadline);
         self.queue.abandon()
@@ -92,14 +103,27 @@ impl Pipeline {
         self.queue.counts()
     }
 
-    /// The delivery starts with the first item. Where the system gives no thread it is tried again with the next one.
-    fn ensure_started(&self) {
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.made.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Somebody waits for what the system may have had no thread for.
+    fn start_if_needed(&self) {
+        if !self.started.load(Ordering::Relaxed) && self.counts().queued > 0 {
+            self.start();
+        }
+    }
+
+    /// The delivery starts with the first item. Where the system gives no thread it is tried again, with an item a second later, or
+    /// when somebody waits.
+    fn start(&self) {
         if self.started.swap(true, Ordering::AcqRel) {
             return;
         }
         let (queue, config, http) = (Arc::clone(&self.queue), Arc::clone(&self.config), Arc::clone(&self.http));
         let started = self.worker.spawn(deliver::run(queue, config, http));
         if let Err(e) = started {
+            self.not_before.store(self.elapsed().saturating_add(RETRY_MS), Ordering::Relaxed);
             self.started.store(false, Ordering::Release);
             log::write(Level::Error, || e.to_string());
         }
