@@ -123,7 +123,7 @@ DEBATABLE = {"iban_valid", "cvv_result_code", "pan_left", "tins", "telephone_ver
 
 @pytest.mark.parametrize(
     "name",
-    "credit_card_expiry card_number_last_used passport_expires_at tokens_revoked api_keys_enabled passwords_allowed page_token"
+    "credit_card_expiry card_number_last_used passport_expires_at tokens_revoked credentials_enabled passwords_allowed page_token"
     " password_expires_at_token token_id password_attempts new_tokens reset_tokens has_pass_word_email verify_password"
     " enable_password password_changed token_expires_in_secret reset_password continuation_token client_address".split(),
 )

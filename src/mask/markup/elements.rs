@@ -28,6 +28,7 @@ impl<'a> Masker<'a> {
             return;
         }
         let Some(mut frame) = self.frames.pop() else { return };
+        self.end_cell(frame.content, frame.muted);
         self.settle(&frame, complete);
         let item =
             Item { attributes: frame.attributes, content: (frame.content, self.out.len()), leaf: frame.children == 0 };
