@@ -267,6 +267,8 @@ struct Frame<'a> {
     /// A child in a name slot had a sensitive name; a child in a value slot was seen.
     named: bool,
     has_value: bool,
+    /// Its first child was a `dt`.
+    terms: bool,
     naming: Option<Naming<'a>>,
     /// For explanations: the entry of the last name that a child or text said.
     why: Option<Why>,

@@ -543,6 +543,15 @@ fn values_are_found_that_are_logged_beside_a_statement() {
 }
 
 #[test]
+fn templates_are_no_graphql() {
+    for text in ["{src} -> {dst}", "{user_id}/{order}", "{id}#{part}", "{name} has {count} of {total}"] {
+        stays(text);
+    }
+    hides("{user} -> {password: \"hunter2\"}");
+    hides("{user}: https://jo:hunter2@host/{path}");
+}
+
+#[test]
 fn statements_that_name_no_column_are_masked() {
     for text in [
         "INSERT INTO users VALUES (1,'jo','hunter2')",

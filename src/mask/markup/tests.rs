@@ -212,6 +212,16 @@ fn headings_of_a_table_name_its_columns() {
         assert_eq!(html(src), out, "{src}");
     }
     assert!(!html("<table><tr><th>id<th>pin<tr><td/>1</td><td/>hunter2</td></table>").contains("hunter2"));
+    for (src, out) in [
+        (
+            "<dl><dt>Password</dt><dd>x</dd><dt>Name</dt><dd>y</dd><dt>Pin</dt><dd>x</dd><dd>x</dd><dt>Z</dt><dd>y</dd></dl>",
+            "<dl><dt>Password</dt><dd>***MASKED***</dd><dt>Name</dt><dd>y</dd><dt>Pin</dt><dd>***MASKED***</dd><dd>***MASKED***</dd><dt>Z</dt><dd>y</dd></dl>",
+        ),
+        ("<dl><dd>x</dd><dt>Password</dt></dl>", "<dl><dd>***MASKED***</dd><dt>Password</dt></dl>"),
+    ] {
+        assert_eq!(html(src), out, "{src}");
+        assert_eq!(xml(src), out, "{src}");
+    }
     for src in [
         "<table><tr><th>id</th><th>name</th></tr><tr><td>1</td><td>Jo</td></tr></table>",
         "<table><tr><td>a</td><td>n=1 pin</td></tr><tr><td>a</td><td>b</td></tr></table>",
