@@ -898,7 +898,7 @@ impl<'a> Masker<'a> {
         let frame = &mut self.frame;
         if frame.object {
             frame.named |= named;
-            frame.has_value |= frame.slot() == Slot::Value;
+            frame.has_value |= frame.slot() == Slot::Value && !frame.name.is_of_key();
         } else {
             frame.named = named;
             if !scalar {
@@ -972,7 +972,7 @@ impl<'a> Masker<'a> {
                 return false;
             }
         }
-        if !self.frame.object && self.byte(start + 1) == b'-' && self.is_name(start, quoted.end) {
+        if !self.frame.object && self.byte(start + 1) == b'-' && self.is_option(start, quoted.end) {
             self.frame.option = self.frame.count + 1;
             return false;
         }
@@ -991,8 +991,16 @@ impl<'a> Masker<'a> {
         self.is_name(start, quoted.end)
     }
 
+    /// `"--password"`, whose value follows. (`"--password=x"` has its own.)
+    fn is_option(&mut self, start: usize, end: usize) -> bool {
+        self.bytes.get(start..end).is_some_and(|raw| !raw.contains(&b'=')) && self.is_name(start, end)
+    }
+
     /// The same for what is more often a type than a name.
     fn is_type(&mut self, start: usize, end: usize) -> bool {
+        if self.frame.name.is_of_key() {
+            return super::names::has_parts(self.bytes.get(start + 1..end - 1));
+        }
         self.is_name(start, end) && {
             let raw = self.src.get(start + 1..end - 1).unwrap_or("");
             // With escapes it is no type.

@@ -39,7 +39,12 @@ const TAKES: u16 = EXCEPT | HEAD | TAIL | FACT;
 const DEFAULTS: &[(u16, &str)] = &[
     // Passwords.
     (ANY | LOGIN, "password|passwords|passwd|passwds|pwd|pwds|psw|pswd|passphrase|passcode|passkey"),
-    (ANY | LOGIN, "passwort|passworte|requirepass|masterauth"),
+    (ANY | LOGIN, "passwort|passworte|requirepass|masterauth|pass1 text|pass2 text"),
+    // The same in other languages.
+    (ANY | LOGIN, "kennwort|mot de passe|contrasena|contraseña|senha|wachtwoord|heslo|hasło|haslo|lösenord|losenord|adgangskode|salasana|jelszó|jelszo"),
+    (ANY | LOGIN, "lozinka|şifre|sifre|пароль|密码|密碼|パスワード|비밀번호|mật khẩu|mat khau|kata sandi"),
+    (END | LOGIN, "mdp"),
+    (WHOLE | LOGIN, "parola"),
     (END | LOGIN, "pass|pw|dbpass|userpass|mypass|adminpass|rootpass|loginpass|authpass|mailpass|smtppass|ftppass|sshpass"),
     (ANY | LOGIN, "pass hash|pass salt|pass key"),
     // Tokens, sessions and everything that stands in for a login.
@@ -54,10 +59,13 @@ const DEFAULTS: &[(u16, &str)] = &[
     (ANY | LOGIN, "secret|secrets|api key|api keys|api secret|app key|app secret|access key|access keys|account key|private key|private keys"),
     (ANY | LOGIN, "public key|encryption key|decryption key|signing key|master key|shared key|license key|licence key|ssh key|consumer key"),
     (ANY | LOGIN, "subscription key|functions key|storage key|service key|client key|hmac key|aes key|rsa key|connection string|conn str|seed phrase|recovery phrase|mnemonic|keystore"),
+    (ANY | LOGIN, "server key|unseal key|unseal keys|recovery key|recovery keys|priv key|xprv|psk|pre shared key|wallet seed|master seed|community string|auth user info"),
+    (WHOLE | LOGIN, "plaintext"),
     (KEY, "key"),
     // One-time codes and second factors.
     (ANY | LOGIN, "otp|otps|totp|hotp|one time code|one time password|2fa code|tfa code|mfa code|otp code|sms code|verification code|security code"),
     (ANY | LOGIN, "confirmation code|activation code|backup code|backup codes|recovery code|recovery codes|reset code|pin code|pin number|pin hash|pin block|mfa secret"),
+    (ANY | LOGIN, "oob code|binding code|login code|access code|magic code|magic link|reset link|reset url"),
     (END | LOGIN, "pin|mfa|2fa"),
     (ANY, "security question|security answer|secret question|secret answer|maiden name"),
     // Cards and bank accounts.
@@ -172,9 +180,15 @@ impl Answer {
         self.0 & !4 == 0
     }
 
+    /// Is it of a key as JSON has them? See [`slot_in_key`].
+    #[inline(always)]
+    pub(super) fn is_of_key(self) -> bool {
+        self.0 & 64 != 0
+    }
+
     #[inline(always)]
     pub(super) fn slot(self) -> Slot {
-        match self.0 >> 3 {
+        match self.0 >> 3 & 7 {
             1 => Slot::Name,
             2 => Slot::Value,
             3 => Slot::Key,
@@ -194,7 +208,7 @@ pub(super) fn slot_of(joined: &str) -> Slot {
         "type" | "kind" | "event" => Slot::Type,
         "value" | "values" | "val" | "v" | "old" | "new" | "before" | "after" | "from" | "to" | "previous"
         | "current" | "data" | "content" | "text" | "default" | "input" | "answer" | "response" | "valuestring"
-        | "received" | "actual" | "given" | "got" | "payload" | "result" => Slot::Value,
+        | "received" | "actual" | "given" | "got" | "payload" | "result" | "stringdata" => Slot::Value,
         "columns" | "columnnames" | "cols" | "fields" | "fieldnames" | "headers" | "headings" | "names" | "keys"
         | "schema" | "required" | "scopes" | "channels" | "permissions" | "include" | "exclude" | "columninfo"
         | "columnmetadata" | "resultsetmetadata" | "rowtype" | "meta" => Slot::Columns,
@@ -204,6 +218,21 @@ pub(super) fn slot_of(joined: &str) -> Slot {
         _ if ["name", "key", "path"].iter().any(|end| joined.ends_with(end)) => Slot::Name,
         _ => Slot::None,
     }
+}
+
+/// What names mean in a key as JSON has them: its kind, `{"kty": "RSA", …}`, is a type, and its private parts are what that names.
+/// They are no values beside a bare `key`.
+fn slot_in_key(joined: &str) -> Option<Slot> {
+    match joined {
+        "kty" => Some(Slot::Type),
+        "d" | "p" | "q" | "dp" | "dq" | "qi" | "oth" => Some(Slot::Value),
+        _ => None,
+    }
+}
+
+/// Is this a kind of key as JSON has them, whose private parts have names of a letter or two?
+pub(super) fn has_parts(kind: Option<&[u8]>) -> bool {
+    matches!(kind, Some(b"RSA" | b"EC" | b"OKP" | b"AKP"))
 }
 
 /// What kind of name is asked about.
@@ -432,8 +461,9 @@ impl NameSet {
                     .and_then(|three| Some((self.ends.get_mut(three / 64)?, three % 64)))
                 {
                     Some((bits, bit)) => *bits |= 1 << bit,
-                    // Of one letter, or of other scripts: nothing can be told from the end.
-                    None => self.ends.fill(u64::MAX),
+                    // Of one letter: nothing can be told from the end. (Of phrases in other scripts it never is.)
+                    None if ending.is_ascii() => self.ends.fill(u64::MAX),
+                    None => {}
                 }
             }
         }
@@ -500,7 +530,7 @@ impl NameSet {
     #[inline(never)]
     fn find_answer(&self, name: &[u8], key: Option<Key>) -> Answer {
         let mut plain = [0; QUICK];
-        let slot = |joined: &str| slot_of(joined) as u8;
+        let slot = |joined: &str| slot_in_key(joined).map_or(slot_of(joined) as u8, |slot| slot as u8 | 8);
         let (hit, param, slot) = match self.quick(name, &mut plain) {
             Some(joined) => (Hit::No, false, slot(joined)),
             None => {

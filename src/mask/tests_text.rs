@@ -600,3 +600,36 @@ fn a_value_that_is_a_name_has_a_value_of_its_own() {
         assert!(!plain(text).contains(SECRET), "{}", plain(text));
     }
 }
+
+#[test]
+fn what_products_send_is_masked() {
+    for body in [
+        // Keys as JSON has them; arguments; Kubernetes, Auth0, WordPress, Vault, Kafka's registry.
+        r#"{"keys":[{"kty":"RSA","n":"a","e":"AQAB","d":"hunter2","p":"hunter2","q":"hunter2","dp":"hunter2","dq":"hunter2","qi":"hunter2"}]}"#,
+        r#"{"d":"hunter2","x":"a","crv":"P-256","kty":"EC"}"#,
+        r#"{"oth":[{"r":"hunter2"}],"kty":"RSA"}"#,
+        r#"{"args":["--token=a","--password","hunter2"]}"#,
+        r#"{"kind":"Secret","type":"Opaque","stringData":{"db":"hunter2"},"data":{"db":"hunter2"}}"#,
+        r#"{"oob_code":"hunter2","binding_code":"hunter2","loginCode":"hunter2"}"#,
+        r#"{"pass1-text":"hunter2","basic.auth.user.info":"jo:hunter2","unseal_keys_b64":["hunter2"]}"#,
+        r#"{"Plaintext":"hunter2","wifi":{"psk":"hunter2"},"serverKey":"hunter2","privKey":"hunter2"}"#,
+        r#"{"mot_de_passe":"hunter2","motDePasse":"hunter2","contraseña":"hunter2","senha":"hunter2","userPasswort":"hunter2"}"#,
+        r#"{"пароль":"hunter2","Новый пароль":"hunter2","密码":"hunter2","パスワード":"hunter2","비밀번호":"hunter2","ŞİFRE":"hunter2","lösenord":"hunter2"}"#,
+    ] {
+        let out = mask_body(&Rules::default(), Some("application/json"), body.as_bytes()).text;
+        assert!(!out.contains(SECRET) && serde_json::from_str::<serde_json::Value>(&out).is_ok(), "{out}");
+    }
+    hides("Contraseña: hunter2");
+    hides("x пароль=hunter2 y");
+    for body in [
+        r#"{"kty":"RSA","n":"abc","e":"AQAB","alg":"RS256","use":"sig","kid":"1"}"#,
+        r#"{"kty":"EC","crv":"P-256","x":"a","y":"b"}"#,
+        r#"{"d":1,"p":2,"q":"shoes","k":5,"name":"a"}"#,
+        r#"{"kty":"other","d":"x"}"#,
+        r#"{"args":["--color=red","--size","5"]}"#,
+    ] {
+        assert_eq!(mask_body(&Rules::default(), Some("application/json"), body.as_bytes()).text, body);
+    }
+    // A part of a key is no value of a pair: the bare key stays a secret.
+    assert!(!mask_body(&Rules::default(), None, br#"{"key":"hunter2","q":"shoes"}"#).text.contains(SECRET));
+}
