@@ -35,9 +35,13 @@ pub(super) const LITERALS: &[&str] = &[
     "decryptbypassphrase",
     "sp_addlogin",
     "sp_password",
+    "__construct",
+    "mysqli_connect",
+    "ldap_bind",
+    "password_verify",
 ];
 /// Those of them that are given secrets to work with.
-const FUNCTIONS: usize = 9;
+const FUNCTIONS: usize = 13;
 /// Words that values in brackets stand behind.
 pub(super) const BRACKETS: &[&str] = &["values", "value", "row", "contains", "is", "in", "parameter"];
 /// What drivers call the values that they send beside a statement.
@@ -161,6 +165,10 @@ impl Scan<'_> {
                 () if is("entry") => self.duplicate(start, end),
                 () if is("contains") || is("is") => self.refused(start, end),
                 () if is("parameter") => self.binding(start, end),
+                // Of PHP's classes those that connect.
+                () if is("__construct") && !["PDO->", "mysqli->"].iter().any(|class| self.follows(start, class)) => {
+                    None
+                }
                 () if LITERALS.iter().rev().take(FUNCTIONS).any(|known| is(known)) => self.arguments(end),
                 () => None,
             };
@@ -760,6 +768,11 @@ impl Scan<'_> {
             return Some(close);
         }
         Some(self.replace(at, close).max(at))
+    }
+
+    /// Does this text stand right before a place?
+    fn follows(&self, at: usize, text: &str) -> bool {
+        self.bytes.get(..at).is_some_and(|lead| lead.ends_with(text.as_bytes()))
     }
 
     /// What a function is given to work with: `crypt('x', gen_salt('bf'))`, `sp_addlogin 'jo', 'x'`.

@@ -467,6 +467,9 @@ fn hostile_prints_cost_linear_time() {
         ("", "pin in (?) "),
         ("", "crypt('a' "),
         ("", "sp_password 'a' "),
+        ("", "PDO->__construct('a' "),
+        ("", "password=> string(1) \""),
+        ("", "password={a}"),
         ("", "password $a$ "),
         ("", "password $$"),
         ("", "password for 'a'@"),
@@ -599,6 +602,27 @@ fn a_value_that_is_a_name_has_a_value_of_its_own() {
     ] {
         assert!(!plain(text).contains(SECRET), "{}", plain(text));
     }
+}
+
+#[test]
+fn what_programs_print_of_themselves_is_masked() {
+    for text in [
+        "array(2) { [\"user\"]=> string(2) \"jo\" [\"password\"]=> string(7) \"hunter2\" }",
+        "array(2) {\n  [\"password\"]=>\n  string(9) \"a\\\"hunter2\"\n}",
+        "userPassword: {SSHA}hunter2+/==",
+        "x userPassword={CRYPT}$1$hunter2 y",
+        "#0 /app/x.php(12): PDO->__construct('mysql:host=h;dbn...', 'jo', 'hunter2')",
+        "#1 x.php(3): mysqli_connect('h', 'jo', 'hunter2')",
+        "#1 x.php(3): ldap_bind(Resource id #5, 'cn=jo', 'hunter2')",
+        "#1 x.php(3): password_verify('hunter2', '$2y$10$abc')",
+    ] {
+        hides(text);
+    }
+    for text in ["#0 /app/x.php(12): App\\Order->__construct('blue', 5)", "array(1) { [\"user\"]=> string(2) \"jo\" }"]
+    {
+        stays(text);
+    }
+    assert_eq!(plain("x token={a} y"), "x token=***MASKED*** y");
 }
 
 #[test]

@@ -862,8 +862,17 @@ impl<'a> Scan<'a> {
             return self.replace(start, end);
         }
         if matches!(quote, Some(b'{' | b'[')) {
-            let end = self.closing_bracket(start);
+            let end = self.behind_bracket(self.closing_bracket(start));
             return self.replace(start, end);
+        }
+        // `["password"]=> string(7) "x"` of PHP's var_dump.
+        if let Some(rest) = self.at(start).strip_prefix("string(") {
+            let digits = rest.bytes().take(MAX_ELEMENT).take_while(u8::is_ascii_digit).count();
+            if rest.get(digits..).is_some_and(|rest| rest.starts_with(") \"")) {
+                let inside = start + "string(".len() + digits + ") \"".len();
+                let end = self.closing(inside, b'"', 0, self.src.len());
+                return self.replace(inside, end).max(inside);
+            }
         }
         let mut line = self.line_end(start);
         if self.markup {
@@ -941,6 +950,12 @@ impl<'a> Scan<'a> {
             return self.pem_from(start, end - "-----BEGIN".len());
         }
         self.replace(start, end)
+    }
+
+    /// What belongs to a value whose bracket is closed: `{SSHA}x` of LDAP.
+    fn behind_bracket(&self, end: usize) -> usize {
+        let rest = self.bytes.get(end..).unwrap_or(&[]);
+        end + rest.iter().take_while(|b| is_token(**b) || matches!(b, b'+' | b'/' | b'=' | b'$' | b'*' | b'~')).count()
     }
 
     /// `""` before a value that is quoted so since it stands in quotes: `"{""password"": ""x""}"`.
