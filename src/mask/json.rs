@@ -972,7 +972,7 @@ impl<'a> Masker<'a> {
                 return false;
             }
         }
-        if !self.frame.object && self.byte(start + 1) == b'-' && self.is_option(start, quoted.end) {
+        if !self.frame.object && self.byte(start + 1) == b'-' && self.is_name(start, quoted.end) {
             self.frame.option = self.frame.count + 1;
             return false;
         }
@@ -989,11 +989,6 @@ impl<'a> Masker<'a> {
             return false;
         }
         self.is_name(start, quoted.end)
-    }
-
-    /// `"--password"`, whose value follows. (`"--password=x"` has its own.)
-    fn is_option(&mut self, start: usize, end: usize) -> bool {
-        self.bytes.get(start..end).is_some_and(|raw| !raw.contains(&b'=')) && self.is_name(start, end)
     }
 
     /// The same for what is more often a type than a name.
@@ -1028,6 +1023,10 @@ impl<'a> Masker<'a> {
     /// Is the string at this place a sensitive name?
     fn is_name(&mut self, start: usize, end: usize) -> bool {
         let raw = self.src.get(start + 1..end - 1).unwrap_or("");
+        // `["DB_PASSWORD=x", …]` and `["--password=x", …]` have their own value.
+        if !self.frame.object && raw.trim_end_matches(['=', ' ']).contains('=') {
+            return false;
+        }
         let most = |count: usize, what: fn(&u8) -> bool| raw.bytes().filter(what).count() <= count;
         if raw.len() > MAX_NAME || !most(MAX_BLANKS, |b| *b == b' ') || !most(MAX_DIGITS, u8::is_ascii_digit) {
             return false;

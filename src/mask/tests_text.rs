@@ -651,9 +651,12 @@ fn what_products_send_is_masked() {
         r#"{"d":1,"p":2,"q":"shoes","k":5,"name":"a"}"#,
         r#"{"kty":"other","d":"x"}"#,
         r#"{"args":["--color=red","--size","5"]}"#,
+        r#"["PATH=/bin","A=b"]"#,
     ] {
         assert_eq!(mask_body(&Rules::default(), Some("application/json"), body.as_bytes()).text, body);
     }
+    let env = mask_body(&Rules::default(), None, br#"{"Env":["DB_PASSWORD=hunter2","PATH=/bin","a"]}"#).text;
+    assert_eq!(env, r#"{"Env":["DB_PASSWORD=***MASKED***","PATH=/bin","a"]}"#);
     // A part of a key is no value of a pair: the bare key stays a secret.
     assert!(!mask_body(&Rules::default(), None, br#"{"key":"hunter2","q":"shoes"}"#).text.contains(SECRET));
 }

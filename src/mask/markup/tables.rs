@@ -1,4 +1,4 @@
-//! Tables of HTML: a row of headings says what stands in the columns below it.
+//! Tables of HTML, and spreadsheets in XML: a row of headings says what stands in the columns below it.
 
 use super::super::names::{Hit, Place};
 use super::entities::decoded;
@@ -66,13 +66,18 @@ impl<'a> Masker<'a> {
             self.tables.push(Table { depth, ..Table::default() });
             return false;
         }
-        if self.tables.is_empty() || !(is("tr") || is("td") || is("th")) {
+        let row = is("tr") || is("row");
+        if self.tables.is_empty() || !(row || is("td") || is("th") || is("cell")) {
             return false;
         }
+        // Spreadsheets leave out empty cells.
+        let index = attributes.iter().find(|attribute| local_name(self.slice(attribute.name)) == "Index");
+        let index = index.and_then(|index| index.value).and_then(|value| self.slice(value).parse().ok());
+        let index = index.map_or(0, |index: usize| index.saturating_sub(1)).min(MAX_COLUMNS);
         let [columns, rows] = ["colspan", "rowspan"].map(|name| self.span_of(attributes, name));
         let head = self.frames.last().is_some_and(|frame| local_name(frame.name).eq_ignore_ascii_case("thead"));
         let Some(table) = self.tables.last_mut() else { return false };
-        if is("tr") {
+        if row {
             table.row = Row { depth: depth + 1, head, ..Row::default() };
             table.columns.iter_mut().for_each(|column| column.held = column.held.saturating_sub(1));
             return false;
@@ -82,7 +87,7 @@ impl<'a> Masker<'a> {
         }
         let held = |column: &Column| column.held > 0;
         let start = table.columns.iter().skip(table.row.next).take_while(|column| held(column)).count();
-        let start = (table.row.next + start).min(MAX_COLUMNS - 1);
+        let start = (table.row.next + start).max(index).min(MAX_COLUMNS - 1);
         let end = (start + columns).min(MAX_COLUMNS);
         if table.columns.len() < end {
             table.columns.resize(end, Column::default());

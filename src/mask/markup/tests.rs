@@ -187,12 +187,13 @@ fn headings_of_a_table_name_its_columns() {
         "<table><tr><th>pin</th><th>id</th></tr><tr><th>@</th><td>1</td></tr></table>",
         "<table><tr><th>pin</th></tr><tr><td>@</td></tr><tr><td>@</td></tr></table>",
         "<table><tr><th>id</th><th>pin</th></tr><tr><td><table><tr><th>a</th></tr><tr><td>b</td></tr></table></td><td>@</td></tr></table>",
+        "<Table><Row><Cell><Data>id</Data></Cell><Cell><Data>pin</Data></Cell></Row><Row><Cell x:Index='2'><Data>@</Data></Cell></Row><Row><Cell><Data>1</Data></Cell><Cell><Data>@</Data></Cell></Row></Table>",
         "<table><tr><th id='pin'>N</th><th>id</th></tr><tr><td>@</td><td>1</td></tr></table>",
     ] {
         let src = src.replace('@', "hunter2");
         let inner = json::clean_string(&Rules::default(), &src, 0).map_or_else(|| src.clone(), |(clean, _)| clean);
         for out in [xml(&src), html(&src), inner] {
-            assert!(!out.contains("hunter2") && out.contains("</table>"), "{src}: {out}");
+            assert!(!out.contains("hunter2") && out.to_lowercase().contains("</table>"), "{src}: {out}");
         }
     }
     for (src, out) in [
