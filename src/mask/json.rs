@@ -1023,10 +1023,6 @@ impl<'a> Masker<'a> {
     /// Is the string at this place a sensitive name?
     fn is_name(&mut self, start: usize, end: usize) -> bool {
         let raw = self.src.get(start + 1..end - 1).unwrap_or("");
-        // `["DB_PASSWORD=x", …]` and `["--password=x", …]` have their own value.
-        if !self.frame.object && raw.trim_end_matches(['=', ' ']).contains('=') {
-            return false;
-        }
         let most = |count: usize, what: fn(&u8) -> bool| raw.bytes().filter(what).count() <= count;
         if raw.len() > MAX_NAME || !most(MAX_BLANKS, |b| *b == b' ') || !most(MAX_DIGITS, u8::is_ascii_digit) {
             return false;
@@ -1037,7 +1033,9 @@ impl<'a> Masker<'a> {
         } else {
             self.rules.fields.answer(raw.as_bytes())
         };
-        let sensitive = answer.hit(Place::Field) == Hit::Yes;
+        // `["DB_PASSWORD=x", …]` and `["--password=x", …]` have their own value.
+        let own = || !self.frame.object && raw.trim_end_matches(['=', ' ']).contains('=');
+        let sensitive = answer.hit(Place::Field) == Hit::Yes && !own();
         if sensitive && self.trail.is_some() {
             self.keep_name(raw);
         }
