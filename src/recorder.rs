@@ -266,6 +266,8 @@ fn renew_after_fork() {
     let parents = CURRENT.load_full();
     let Some(parents) = parents.filter(|parents| parents.generation != fork::generation()) else { return };
     let child = Recorder::new(Arc::new(parents.config.for_child()), parents.sessions.active()).ok();
+    // (The fork may have been in the middle of the parent's init or shutdown, between the two.)
+    RECORDING.store(child.is_some(), Ordering::Relaxed);
     CURRENT.store(child);
     std::mem::forget(parents);
 }
