@@ -5,22 +5,22 @@
 //! type, becomes `"***MASKED***"`. Several documents may follow each other (NDJSON, concatenated, JSON-seq). At the first byte that
 //! is not JSON the output ends: what is complete before it is kept, nothing after it is.
 
-use super::explain::{self, Why};
+mod pairs;
+mod strings;
+
+pub(super) use strings::{clean_plain, clean_string, escape, string_end, unescape};
+
+use super::explain::Why;
 use super::hints;
 use super::names::{Answer, Hit, Place, Slot};
 use super::paths::{self, Paths, Trail, Verdict};
 use super::scan::Scan;
-use super::{graphql, markup, shapes, text, values, Rules, PLACEHOLDER};
+use super::{graphql, shapes, values, Rules, PLACEHOLDER};
 
 /// A container nested deeper than this is masked as a whole.
 const MAX_DEPTH: usize = 200;
 /// JSON inside a string is looked into so many levels deep; below that it is masked.
 const MAX_LEVEL: u8 = 2;
-/// A longer string is content, not the name of a field.
-const MAX_NAME: usize = 64;
-/// Nor is one with more blanks or digits.
-const MAX_BLANKS: usize = 2;
-const MAX_DIGITS: usize = 8;
 /// A container larger than this is taken for content rather than for the value of a named pair when its object breaks off.
 const MAX_NAMED: usize = 1024;
 /// So many values that may be names are kept until it shows whether their object has a value to name.
@@ -29,8 +29,6 @@ const NAMES: usize = 4;
 const COLUMNS: usize = 64;
 /// No number with fewer characters is a card's.
 const CARD: usize = 13;
-/// What ends a string whose JSON content broke off.
-const BROKEN_TAIL: &str = " [not captured: malformed]";
 
 /// What became of a body.
 pub(super) struct Rewritten {
@@ -958,230 +956,6 @@ impl<'a> Masker<'a> {
         self.scratch = scratch;
     }
 
-    // ---- pairs
-
-    /// A string where a name may stand. Mostly nobody has to know whether it is a sensitive one: only when there is a value
-    /// to be named. Says so where it is asked at once.
-    #[inline(always)]
-    fn name_value(&mut self, start: usize, quoted: Quoted) -> bool {
-        let frame = &mut self.frame;
-        if frame.lists_columns {
-            self.column(start, quoted.end);
-            // A path of two may be a pair after all: `{"header": ["Cookie", "x"]}`.
-            if !self.frame.heads_rows && !self.frame.names_path {
-                return false;
-            }
-        }
-        if !self.frame.object && self.byte(start + 1) == b'-' && self.is_name(start, quoted.end) {
-            self.frame.option = self.frame.count + 1;
-            return false;
-        }
-        let frame = &mut self.frame;
-        let later = match frame.object {
-            true if frame.slot() == Slot::Type => return self.is_type(start, quoted.end),
-            true if !matches!(frame.slot(), Slot::Name | Slot::Key) => return false,
-            true => true,
-            // A pair is most often an array of its own; only in longer ones each name is asked about.
-            false if frame.count % 2 == 1 => return false,
-            false => frame.count == 0,
-        };
-        if later && frame.keep_name(start) {
-            return false;
-        }
-        self.is_name(start, quoted.end)
-    }
-
-    /// The same for what is more often a type than a name.
-    fn is_type(&mut self, start: usize, end: usize) -> bool {
-        if self.frame.name.is_of_key() {
-            return super::names::has_parts(self.bytes.get(start + 1..end - 1));
-        }
-        self.is_name(start, end) && {
-            let raw = self.src.get(start + 1..end - 1).unwrap_or("");
-            // With escapes it is no type.
-            raw.contains('\\') || self.rules.fields.ends_sensitive(raw)
-        }
-    }
-
-    /// Array: does the first element, which nobody asked about yet, name the one in hand? A third element shows that there is more
-    /// than a pair.
-    #[inline(always)]
-    fn follows_a_name(&mut self) -> bool {
-        match (self.frame.name_count, self.frame.count) {
-            (0, _) => false,
-            (_, 1) => true,
-            _ => {
-                if !self.is_named() {
-                    self.spans.truncate(self.frame.spans);
-                }
-                self.frame.named = false;
-                false
-            }
-        }
-    }
-
-    /// Is the string at this place a sensitive name?
-    fn is_name(&mut self, start: usize, end: usize) -> bool {
-        let raw = self.src.get(start + 1..end - 1).unwrap_or("");
-        let most = |count: usize, what: fn(&u8) -> bool| raw.bytes().filter(what).count() <= count;
-        if raw.len() > MAX_NAME || !most(MAX_BLANKS, |b| *b == b' ') || !most(MAX_DIGITS, u8::is_ascii_digit) {
-            return false;
-        }
-        let answer = if raw.contains('\\') {
-            unescape(raw, &mut self.scratch);
-            self.rules.fields.answer(self.scratch.as_bytes())
-        } else {
-            self.rules.fields.answer(raw.as_bytes())
-        };
-        // `["DB_PASSWORD=x", …]` and `["--password=x", …]` have their own value.
-        let own = || !self.frame.object && raw.trim_end_matches(['=', ' ']).contains('=');
-        let sensitive = answer.hit(Place::Field) == Hit::Yes && !own();
-        if sensitive && self.trail.is_some() {
-            self.keep_name(raw);
-        }
-        sensitive
-    }
-
-    /// Keeps the name for the explanation of what it masks.
-    #[cold]
-    fn keep_name(&mut self, raw: &str) {
-        let Some(trail) = &mut self.trail else { return };
-        let depth = trail.depth();
-        let Some(log) = &mut trail.log else { return };
-        let mut name = String::new();
-        unescape(raw, &mut name);
-        let column = self.frame.lists_columns.then_some(self.frame.count);
-        log.named(depth, column, self.rules.fields.why(&name, Place::Field));
-    }
-
-    /// Is one of the names that are kept a sensitive one?
-    fn is_named(&mut self) -> bool {
-        let names = self.frame.names;
-        let count = std::mem::take(&mut self.frame.name_count);
-        for start in names.into_iter().take(usize::from(count)) {
-            let start = start as usize;
-            // (Every character may be written as an escape of six; what is longer is no name.)
-            let near = self.bytes.get(..start + 6 * MAX_NAME + 2).unwrap_or(self.bytes);
-            self.frame.named |= string_end(near, start).is_some_and(|end| self.is_name(start, end));
-        }
-        self.frame.named
-    }
-
-    /// A container ends (or breaks off): which of its values turned out to be named by a sensitive name?
-    #[inline(always)]
-    fn settle(&mut self, frame: &Frame, complete: bool) {
-        if self.spans.len() > frame.spans {
-            self.settle_spans(frame, complete);
-        }
-    }
-
-    #[inline(never)]
-    fn settle_spans(&mut self, frame: &Frame, complete: bool) {
-        // An array whose first name was asked about has the spans of sensitive names only.
-        let asked = !frame.object && frame.name_count == 0;
-        let named = asked || self.is_named();
-        let pair = frame.count == 2 || (frame.names_only && frame.count.is_multiple_of(2));
-        for span in self.spans.drain(frame.spans..) {
-            // The name may be in what is missing. (Large contents are no named value, and were masked inside.)
-            let missing = !complete && (span.scalar || span.end - span.start <= MAX_NAMED);
-            let gone = match span.kind {
-                Kind::Key => !frame.has_value,
-                Kind::Named => named || missing,
-                Kind::Element => named && (pair || !complete),
-                Kind::Rows => frame.columns != 0 || frame.wide || missing,
-                Kind::RowObjects => frame.columns != 0 || frame.wide,
-            };
-            if gone {
-                self.patches.push((span.start, span.end));
-                if let Some(trail) = &mut self.trail {
-                    let depth = trail.depth();
-                    if let Some(log) = &mut trail.log {
-                        let (rule, why) = match span.kind {
-                            Kind::Key => ("name", Some(("key".to_owned(), false))),
-                            Kind::Rows | Kind::RowObjects => ("table", log.column(usize::MAX)),
-                            Kind::Named | Kind::Element if named => ("pair", log.name(depth)),
-                            Kind::Named | Kind::Element => ("pair", None),
-                        };
-                        log.goes(span.start, rule, why);
-                    }
-                }
-            }
-        }
-    }
-
-    // ---- tables
-
-    /// An array opens at a place: does it list columns, or hold the rows of a table or one of them?
-    fn open_table(&mut self, inner: &mut Frame, at: usize) {
-        inner.start = self.place(at);
-        let outer = &mut self.frame;
-        if outer.object {
-            inner.names_path = matches!(outer.slot(), Slot::Name | Slot::Key);
-            inner.lists_columns = outer.slot() == Slot::Columns || inner.names_path;
-            inner.of_rows = outer.slot() == Slot::Rows;
-            if outer.columns != 0 || outer.wide {
-                (inner.columns, inner.wide, inner.rows) = (outer.columns, outer.wide, 1);
-            }
-            // `{"rows": [{"f": [{"v": "x"}]}]}`: in this one are the cells of a row.
-            let rest = self.bytes.get(at + 1..).unwrap_or(&[]);
-            if outer.of_rows && rest.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{') {
-                if let Some(rows) = self.frames.last_mut() {
-                    rows.row_objects = true;
-                    (inner.columns, inner.wide, inner.rows) = (rows.columns, rows.wide, 2);
-                }
-            }
-        } else if outer.rows == 1 {
-            (inner.columns, inner.wide, inner.rows) = (outer.columns, outer.wide, 2);
-        } else if outer.count == 0 && !outer.lists_columns && !self.frames.is_empty() {
-            // `[["id", "password"], [1, "x"]]`
-            (inner.lists_columns, inner.heads_rows) = (true, true);
-            outer.holds_rows = true;
-        }
-    }
-
-    /// An element of a list of columns.
-    fn column(&mut self, start: usize, end: usize) {
-        if self.is_name(start, end) {
-            self.mark_column();
-        }
-    }
-
-    /// The element in hand of a list of columns is a sensitive one.
-    fn mark_column(&mut self) {
-        match self.frame.count {
-            count @ 0..COLUMNS => self.frame.columns |= 1 << count,
-            _ => self.frame.wide = true,
-        }
-    }
-
-    /// A container was closed, which ends here in the source; `frame` is the one around it again.
-    #[inline(always)]
-    fn close_table(&mut self, closed: &Frame, end: usize) {
-        if closed.lists_columns && (closed.columns != 0 || closed.wide) {
-            // The first of many pairs is no list of columns: `[["password", "x"], ["user", "jo"]]`.
-            if closed.names_path {
-                self.frame.named = true;
-            } else if !closed.heads_rows {
-                self.frame.columns |= closed.columns;
-                self.frame.wide |= closed.wide;
-            } else if closed.only_strings && (closed.count != 2 || closed.columns & 1 == 0) {
-                (self.frame.columns, self.frame.wide, self.frame.rows) = (closed.columns, closed.wide, 1);
-            }
-        }
-        // `{"schema": {"fields": [{"name": "password"}]}, "rows": …}`
-        if closed.object && self.frame.object && self.frame.slot() == Slot::Columns {
-            self.frame.columns |= closed.columns;
-            self.frame.wide |= closed.wide;
-        }
-        // The names of the columns may come after the rows.
-        let allowed = self.trail.as_ref().is_some_and(|trail| trail.is_allowed());
-        if (closed.holds_rows || closed.row_objects) && self.frame.object && closed.rows == 0 && !allowed {
-            let end = self.place(end);
-            let kind = if closed.holds_rows { Kind::Rows } else { Kind::RowObjects };
-            self.spans.push(Span { start: closed.start, end, scalar: false, kind });
-        }
-    }
-
     /// What was written from here on is replaced after all.
     fn gone_at_the_end(&mut self, start: usize, rule: &'static str) {
         self.patches.push((start, self.out.len()));
@@ -1342,74 +1116,6 @@ impl Frame {
     }
 }
 
-/// The end of the string that begins at a place.
-pub(super) fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
-    let mut escaped = true;
-    let end = bytes.get(start..)?.iter().position(|b| {
-        let ends = *b == b'"' && !escaped;
-        escaped = *b == b'\\' && !escaped;
-        ends
-    });
-    end.map(|end| start + end + 1)
-}
-
-/// Masks what a decoded string holds: JSON, markup, GraphQL, or text; `None` when nothing.
-pub(super) fn clean_string(rules: &Rules, text: &str, level: u8) -> Option<(String, u32)> {
-    // (`password=<x>` is none.)
-    if markup::has_tag(text) && !looks_like(text) && !text.contains("=<") {
-        // What only looks like a tag (`<x` in a log line) may have a secret in it, as text has.
-        let marked = markup::clean(rules, text, level);
-        let shown = marked.as_ref().map_or(text, |(clean, _)| clean);
-        let between = text::mask_between_tags(rules, shown);
-        for _ in 0..between.as_ref().map_or(0, |(_, fields)| *fields) {
-            rules.tell("", "value", || None);
-        }
-        return match (marked, between) {
-            (marked, None) => marked,
-            (None, between) => between,
-            (Some((_, before)), Some((clean, fields))) => Some((clean, fields.saturating_add(before))),
-        };
-    }
-    if graphql::looks_like(text) {
-        if let Some(inner) = graphql::mask(rules, text, false) {
-            return match inner.broke_at {
-                None => (inner.fields > 0).then_some((inner.text, inner.fields)),
-                Some(_) => Some((format!("{}{BROKEN_TAIL}", inner.text), inner.fields.saturating_add(1))),
-            };
-        }
-    }
-    clean_plain(rules, text, level)
-}
-
-/// The same for what is no markup.
-pub(super) fn clean_plain(rules: &Rules, text: &str, level: u8) -> Option<(String, u32)> {
-    let begins = text.trim_start().bytes().next();
-    if matches!(begins, Some(b'{' | b'[' | b'"')) {
-        if level < MAX_LEVEL {
-            let mark = rules.mark();
-            let inner = rules.inside(|| mask(rules, text, false, level + 1));
-            match inner.broke_at {
-                None if inner.fields > 0 => return Some((inner.text, inner.fields)),
-                None => return None,
-                Some(_) if looks_like(text) => {
-                    rules.tell("", "malformed", || None);
-                    return Some((format!("{}{BROKEN_TAIL}", inner.text), inner.fields.saturating_add(1)));
-                }
-                // Text that only happens to begin with a bracket or a quote.
-                Some(_) => rules.forget(mark),
-            }
-        } else if (looks_like(text) || begins == Some(b'"') && text.contains('\\')) && text.trim().len() > 2 {
-            rules.tell("", "nesting", || None);
-            return Some((PLACEHOLDER.to_owned(), 1));
-        }
-    }
-    let found = match &rules.log {
-        None => text::mask(rules, text, Place::Field),
-        Some(log) => explain::masked_text(rules, log, text),
-    };
-    values::mask(rules, text, found)
-}
-
 /// Replaces spans of the output. A span inside another is covered by it.
 fn apply(out: String, mut patches: Vec<(usize, usize)>, mut each: impl FnMut(usize)) -> (String, u32) {
     if patches.is_empty() {
@@ -1433,64 +1139,4 @@ fn apply(out: String, mut patches: Vec<(usize, usize)>, mut each: impl FnMut(usi
     }
     text.push_str(out.get(at..).unwrap_or(""));
     (text, count)
-}
-
-/// Decodes the inside of a valid JSON string. A lone surrogate becomes U+FFFD.
-pub(super) fn unescape(raw: &str, out: &mut String) {
-    out.clear();
-    let mut rest = raw;
-    // (Where there are escapes there are many: a plain search is quicker than a clever one.)
-    while let Some(at) = rest.bytes().position(|b| b == b'\\') {
-        out.push_str(rest.get(..at).unwrap_or(""));
-        let mut chars = rest.get(at + 1..).unwrap_or("").chars();
-        match chars.next() {
-            Some('b') => out.push('\u{8}'),
-            Some('f') => out.push('\u{c}'),
-            Some('n') => out.push('\n'),
-            Some('r') => out.push('\r'),
-            Some('t') => out.push('\t'),
-            Some('u') => {
-                let mut code = hex4(&mut chars);
-                if (0xD800..0xDC00).contains(&code) {
-                    let mut ahead = chars.clone();
-                    if ahead.next() == Some('\\') && ahead.next() == Some('u') {
-                        let low = hex4(&mut ahead);
-                        if (0xDC00..0xE000).contains(&low) {
-                            code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-                            chars = ahead;
-                        }
-                    }
-                }
-                out.push(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
-            }
-            Some(other) => out.push(other),
-            None => {}
-        }
-        rest = chars.as_str();
-    }
-    out.push_str(rest);
-}
-
-fn hex4(chars: &mut std::str::Chars<'_>) -> u32 {
-    chars.by_ref().take(4).fold(0, |n, c| n << 4 | c.to_digit(16).unwrap_or(0))
-}
-
-/// Writes text as the inside of a JSON string.
-pub(crate) fn escape(text: &str, out: &mut String) {
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if u32::from(c) < 0x20 => {
-                out.push_str("\\u00");
-                for digit in [u32::from(c) >> 4, u32::from(c) & 15] {
-                    out.push(char::from_digit(digit, 16).unwrap_or('0'));
-                }
-            }
-            c => out.push(c),
-        }
-    }
 }
