@@ -104,6 +104,8 @@ class mpr_stats(Structure):
             "payloads_captured", "payloads_masked_whole", "payload_fields_masked", "payloads_truncated",
             "mask_callback_failures", "panics", "fork_generation",
             "open_spans", "open_bytes",
+            "spooled", "recovered", "dropped_expired", "dropped_consent", "dropped_spool",
+            "spool_bytes", "spool_written", "spool_damaged", "spool_failures",
         )
     ]
 
@@ -207,6 +209,7 @@ FUNCTIONS = {
     "mpr_init": (_status, _handle),
     "mpr_flush": (_status, c_uint32),
     "mpr_shutdown": (_status, c_uint32),
+    "mpr_set_consent": (_status, c_int32),
     "mpr_get_stats": (_status, POINTER(mpr_stats)),
     "mpr_start": (_status, c_int32, _text),
     "mpr_stop": (_status, _text),
