@@ -48,8 +48,8 @@
  *
  * THREADS
  *   Any function, any thread, any time, unless its comment says otherwise. Spans, payloads, logs and ids never wait for
- *   network or disk. One thread of the library (mpr-worker) does all I/O; it starts when something first needs it, with
- *   all signals blocked. No function is async-signal-safe.
+ *   network or disk. One thread of the library (mpr-worker; with spool_dir mpr-spool, too) does all I/O; it starts when
+ *   something first needs it, with all signals blocked. No function is async-signal-safe.
  *
  * CALLBACKS
  *   A callback may call anything here, with these exceptions: from the log callback mpr_init() and mpr_shutdown(), and on the
@@ -59,11 +59,14 @@
  * FORK
  *   After fork() the child records on with ids of its own and an empty queue (what the parent had queued, the parent
  *   delivers), and gets a worker thread when it first needs one. The running session goes on in the child; its end is
- *   the parent's. Fork while another thread is inside a call of this library is not safe for the child yet.
+ *   the parent's. Other threads may be inside calls of this library: fork() waits up to 10 ms for them to be out of its locks.
+ *   A span that began before the fork is the parent's to deliver, and ends in the child without a trace; a handle that another
+ *   thread was using at that moment answers MPR_ERR_POISONED in the child.
  *
  * EXIT
- *   Call mpr_shutdown() before main returns: it ends the session and delivers what is queued, within its time. Without
- *   it, what is queued at exit is lost. dlclose() is safe: the library stays in memory.
+ *   Call mpr_shutdown() before main returns: it ends the session and delivers what is queued, within its time. Without it the
+ *   same is done at exit() and after main, within exit_timeout_ms, and no callback is called any more. After _exit(), abort()
+ *   or a deadly signal what is queued is lost, with spool_dir what came in the last 50 ms. dlclose() is safe: the library stays in memory.
  *
  * SECRETS
  *   Headers, bodies, log and exception texts are masked before they leave, by default and on every kind of session. What
@@ -907,6 +910,16 @@ mpr_status mpr_options_set_spool_max_bytes(mpr_options *options,
 // MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_get_spool_max_bytes(const mpr_options *options, uint64_t *out);
 
+// How long the process's end may take when nobody called mpr_shutdown(), in milliseconds, 0 to 600000: as much as can be is
+// delivered at exit() and after the return of main. 0 does nothing then. Default 2000.
+// Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
+mpr_status mpr_options_set_exit_timeout_ms(mpr_options *options,
+                                           uint32_t value);
+
+// Writes what mpr_init() would use for exit_timeout_ms to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
+// MPR_ERR_POISONED. Since 0.1.
+mpr_status mpr_options_get_exit_timeout_ms(const mpr_options *options, uint32_t *out);
+
 // When the platform ends a manual session by itself, in seconds. Default 630, the platform's own; a self-hosted one may
 // have another.
 // Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
@@ -1114,7 +1127,8 @@ mpr_status mpr_capture_payload(int32_t kind,
 mpr_capture *mpr_capture_begin(int32_t kind,
                                       const uint8_t trace_id[16]);
 
-// Adds one header. Copies. Returns MPR_OK, MPR_SKIPPED (`capture` is NULL), MPR_ERR_INVALID_ARGUMENT,
+// Adds one header. Copies. Content-Type and Content-Encoding belong before the body, which is masked as it arrives: told after a
+// long one, it becomes a note. Returns MPR_OK, MPR_SKIPPED (`capture` is NULL), MPR_ERR_INVALID_ARGUMENT,
 // MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_capture_header(mpr_capture *capture,
                               const char *name,

@@ -2,14 +2,17 @@
 //! (never a process default, which would clash with the host's), no redirects (they would carry the key along), bounded
 //! answers.
 
+use std::net::ToSocketAddrs;
 use std::sync::{Arc, OnceLock};
 
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{redirect, Client, ClientBuilder, Proxy, Response};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::config::Config;
+use crate::process::fork;
 use crate::process::log::{self, Level};
 use crate::status::{Error, Result, MPR_ERR_INTERNAL, MPR_ERR_IO, MPR_ERR_NETWORK, MPR_ERR_TIMEOUT};
 
@@ -44,8 +47,8 @@ impl Http {
         if let Some(client) = self.client.get() {
             return Ok(client.clone());
         }
-        let builder = self.builder()?.tls_backend_preconfigured(self.tls()?).http1_only();
-        let made = built(builder)?;
+        let tls = self.tls()?;
+        let made = fork::undisturbed(|| built(self.builder()?.tls_backend_preconfigured(tls).http1_only()))?;
         Ok(self.client.get_or_init(|| made).clone())
     }
 
@@ -70,6 +73,7 @@ impl Http {
             .timeout(config.timeout)
             .connect_timeout(config.timeout)
             .redirect(redirect::Policy::none())
+            .dns_resolver(Arc::new(Names))
             .pool_max_idle_per_host(4);
         // The client's own matcher takes "*" for names only, not for addresses.
         if ["NO_PROXY", "no_proxy"].iter().any(|name| std::env::var(name).is_ok_and(|hosts| hosts.trim() == "*")) {
@@ -92,6 +96,16 @@ impl Http {
 
 fn built(builder: ClientBuilder) -> Result<Client> {
     builder.build().map_err(|e| Error::new(MPR_ERR_INTERNAL, format!("no HTTP client: {}", describe(&e))))
+}
+
+/// Names are resolved by the system, on a thread that may wait: and not while a fork would leave its locks held.
+struct Names;
+
+impl Resolve for Names {
+    fn resolve(&self, name: Name) -> Resolving {
+        let find = move || fork::undisturbed(|| (name.as_str(), 0).to_socket_addrs());
+        Box::pin(async move { Ok(Box::new(tokio::task::spawn_blocking(find).await??) as Addrs) })
+    }
 }
 
 /// The body of an answer, `limit` bytes at most: a hostile or broken server cannot fill the host's memory.

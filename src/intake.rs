@@ -8,6 +8,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 
 use crate::pipeline::otlp::{session_of, severity_number, Envelope, Item};
 use crate::pipeline::Pipeline;
+use crate::process::fork;
 use crate::session::Sessions;
 use crate::status::{mpr_status, Result, MPR_OK, MPR_SKIPPED};
 
@@ -16,12 +17,13 @@ pub struct Intake {
     pipeline: Arc<Pipeline>,
     sessions: Arc<Sessions>,
     filtered: AtomicU64,
+    generation: u32,
 }
 
 impl Intake {
     /// In front of this queue, by the wishes of these sessions.
     pub fn new(pipeline: Arc<Pipeline>, sessions: Arc<Sessions>) -> Self {
-        Self { pipeline, sessions, filtered: AtomicU64::new(0) }
+        Self { pipeline, sessions, filtered: AtomicU64::new(0), generation: fork::generation() }
     }
 
     /// What takes the items further.
@@ -39,11 +41,21 @@ impl Intake {
         self.filtered.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Takes a finished span. MPR_SKIPPED when the running session does not want traces, or without consent.
+    /// Is this a forked child, and the span or log its parent's? Then it is the parent that delivers it, and nothing here may be
+    /// touched: a thread that is gone may hold its locks.
+    fn is_parents(&self) -> bool {
+        self.generation != fork::generation()
+    }
+
+    /// Takes a finished span. MPR_SKIPPED when the running session does not want traces, without consent, and in a child
+    /// when it began before the fork.
     ///
     /// # Errors
     /// MPR_ERR_QUEUE_FULL.
     pub fn span(&self, span: Span, envelope: Arc<Envelope>) -> Result<mpr_status> {
+        if self.is_parents() {
+            return Ok(MPR_SKIPPED);
+        }
         let session = session_of(&span.trace_id);
         if !self.sessions.policy_of(session).traces {
             self.filter_one();
@@ -64,6 +76,9 @@ impl Intake {
     /// # Errors
     /// MPR_ERR_QUEUE_FULL.
     pub fn log(&self, record: LogRecord, envelope: Arc<Envelope>) -> Result<mpr_status> {
+        if self.is_parents() {
+            return Ok(MPR_SKIPPED);
+        }
         let session = session_of(&record.trace_id);
         let policy = self.sessions.policy_of(session);
         let severity = severity_number(&record);

@@ -16,9 +16,10 @@ use crate::intake::Intake;
 use crate::logs::Logger;
 use crate::masker::Masker;
 use crate::pipeline::{Counts, Pipeline, Queue};
+use crate::process::fork::{self, Turn};
 use crate::process::log::{self, Level};
 use crate::process::worker::{turned_off, Work, Worker};
-use crate::process::{os, panics};
+use crate::process::{exit, panics};
 use crate::session::{Details, Sessions};
 use crate::spans::Tracer;
 use crate::status::{
@@ -29,12 +30,16 @@ use crate::trace::{self, ids, Kind};
 
 /// A call waits this much longer than the work inside may take, so that the work's own answer is the one that counts.
 const GRACE: Duration = Duration::from_millis(500);
+/// And an exit, which does not care for the answer.
+const EXIT_GRACE: Duration = Duration::from_millis(50);
 
 static CURRENT: ArcSwapOption<Recorder> = ArcSwapOption::const_empty();
 /// Whether there is one, for those who need no more.
 static RECORDING: AtomicBool = AtomicBool::new(false);
-/// Held while the current recorder is replaced; never on the hot path.
-static CHANGE: Mutex<()> = Mutex::new(());
+/// Who replaces the current recorder; never on the hot path.
+static CHANGE: Turn = Turn::new();
+/// A child makes its recorder in less.
+const RENEWAL: Duration = Duration::from_millis(500);
 
 /// See the module.
 pub struct Recorder {
@@ -96,9 +101,13 @@ pub struct Stats {
 pub fn current() -> Guard<Option<Arc<Recorder>>> {
     let recorder = CURRENT.load();
     match recorder.as_ref() {
-        Some(parents) if parents.generation != os::generation() => {
+        Some(parents) if parents.generation != fork::generation() => {
             renew_after_fork();
-            CURRENT.load()
+            match CURRENT.load() {
+                mine if mine.as_ref().is_some_and(|mine| mine.generation == fork::generation()) => mine,
+                // The parent's is nothing to work with.
+                _ => Guard::from_inner(None),
+            }
         }
         _ => recorder,
     }
@@ -125,7 +134,7 @@ pub fn required() -> Result<Arc<Recorder>> {
 /// what the options or the environment hold.
 pub fn init(options: &Options) -> Result<()> {
     not_from_the_log_callback()?;
-    let one_at_a_time = CHANGE.lock()?;
+    let one_at_a_time = CHANGE.take();
     if CURRENT.load().is_some() {
         return Err(Error::new(MPR_ERR_ALREADY_INITIALIZED, "call mpr_shutdown() before another mpr_init()"));
     }
@@ -134,7 +143,8 @@ pub fn init(options: &Options) -> Result<()> {
         let sink: Box<log::Sink> = Box::new(move |level, line: &str| sink(level, line));
         drop(log::set_sink(Some(sink), config.log_level));
     }
-    os::watch_forks();
+    fork::watch();
+    exit::watch(at_exit);
     ids::set_doc_ratio(config.auto_doc_traces_ratio);
     let config = Arc::new(config);
     let made = Recorder::new(Arc::clone(&config), None);
@@ -159,13 +169,13 @@ pub fn init(options: &Options) -> Result<()> {
 pub fn shutdown(timeout: Duration) -> Result<mpr_status> {
     let deadline = Instant::now() + timeout;
     not_from_the_log_callback()?;
-    if let Some(recorder) = CURRENT.load().as_ref() {
-        recorder.worker.not_from_within()?;
+    if let Some(mine) = CURRENT.load().as_ref().filter(|recorder| recorder.generation == fork::generation()) {
+        mine.worker.not_from_within()?;
     }
-    let one_at_a_time = CHANGE.lock()?;
+    let one_at_a_time = CHANGE.take();
     RECORDING.store(false, Ordering::Relaxed);
     let Some(recorder) = CURRENT.swap(None) else { return Ok(MPR_SKIPPED) };
-    if recorder.generation != os::generation() {
+    if recorder.generation != fork::generation() {
         // A child that never recorded: all of this is the parent's.
         std::mem::forget(recorder);
         return Ok(MPR_OK);
@@ -182,7 +192,8 @@ pub fn shutdown(timeout: Duration) -> Result<mpr_status> {
     };
     let left = recorder.intake.pipeline().close(deadline);
     recorder.worker.stop(deadline.saturating_duration_since(Instant::now()));
-    *LAST.lock()? = Some((recorder.stats(), recorder.intake.pipeline().queue()));
+    let queue = recorder.intake.pipeline().queue();
+    LAST.store(Some(Arc::new(Last { stats: recorder.stats(), queue, generation: recorder.generation })));
     let sink = log::set_sink(None, 0);
     // From here on the host's callback and finalizers may run, and they may call anything.
     drop(one_at_a_time);
@@ -199,6 +210,25 @@ pub fn shutdown(timeout: Duration) -> Result<mpr_status> {
     }
 }
 
+/// What is done when the process ends with recording on: a shutdown that calls nobody back. Nothing in a child that did not
+/// record, whose parent does it.
+fn at_exit() -> Option<(Duration, Box<dyn FnOnce() + Send>)> {
+    let limit = {
+        let recorder = CURRENT.load();
+        let mine = recorder.as_ref().filter(|recorder| recorder.generation == fork::generation())?;
+        mine.config.exit_timeout
+    };
+    // The host's callbacks may be gone already, and what they need (an interpreter, a static object); so may their finalizers.
+    std::mem::forget(log::set_sink(None, 0));
+    let work = move || {
+        if let Some(recorder) = CURRENT.load_full() {
+            std::mem::forget(recorder);
+        }
+        let _ = shutdown(limit);
+    };
+    (!limit.is_zero()).then(|| (limit + EXIT_GRACE, Box::new(work) as Box<dyn FnOnce() + Send>))
+}
+
 /// The log callback may run in the middle of a change.
 fn not_from_the_log_callback() -> Result<()> {
     match log::is_inside() {
@@ -208,26 +238,35 @@ fn not_from_the_log_callback() -> Result<()> {
 }
 
 /// The numbers of the last recorder's end. Its queue goes on counting: a span may end later than its recorder.
-static LAST: Mutex<Option<(Stats, Arc<Queue>)>> = Mutex::new(None);
+static LAST: ArcSwapOption<Last> = ArcSwapOption::const_empty();
+
+struct Last {
+    stats: Stats,
+    queue: Arc<Queue>,
+    generation: u32,
+}
 
 /// The numbers of the current recorder, else of the last one.
 pub fn stats() -> Stats {
     if let Some(recorder) = current().as_ref() {
         return recorder.stats();
     }
-    match LAST.lock().ok().as_deref() {
-        Some(Some((last, queue))) => Stats { items: queue.counts(), panics: panics::caught(), ..*last },
-        _ => Stats { panics: panics::caught(), ..Stats::default() },
-    }
+    let numbers = match LAST.load().as_ref() {
+        None => Stats::default(),
+        // (A parent's queue is not for the child to ask.)
+        Some(last) if last.generation != fork::generation() => last.stats,
+        Some(last) => Stats { items: last.queue.counts(), ..last.stats },
+    };
+    Stats { panics: panics::caught(), fork_generation: fork::generation(), ..numbers }
 }
 
 /// In the child: the same configuration and session with an empty queue and no thread yet. The parent's recorder is
 /// forgotten, not dropped: its thread and sockets are the parent's.
 fn renew_after_fork() {
-    // A fork in the middle of another thread's init leaves this lock held for ever, so the child does not wait for it.
-    let Ok(_one_at_a_time) = CHANGE.try_lock() else { return };
+    // (Called from the middle of it, by a callback, it would wait for itself.)
+    let Some(_one_at_a_time) = CHANGE.take_within(RENEWAL) else { return };
     let parents = CURRENT.load_full();
-    let Some(parents) = parents.filter(|parents| parents.generation != os::generation()) else { return };
+    let Some(parents) = parents.filter(|parents| parents.generation != fork::generation()) else { return };
     let child = Recorder::new(Arc::new(parents.config.for_child()), parents.sessions.active()).ok();
     if let Some(child) = &child {
         child.intake.pipeline().inherit_revoked(parents.intake.pipeline().is_revoked());
@@ -260,7 +299,7 @@ impl Recorder {
             logger: Logger::new(&config, Arc::clone(&intake), Arc::clone(&masker)),
             captures: CaptureCounts::default(),
             masker: Arc::clone(&masker),
-            generation: os::generation(),
+            generation: fork::generation(),
             config,
             sessions,
             intake,

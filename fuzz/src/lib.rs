@@ -458,7 +458,7 @@ pub fn stream(data: &[u8]) {
     while !rest.is_empty() {
         let size = sizes.next().unwrap_or(rest.len()).clamp(1, rest.len());
         let (chunk, tail) = rest.split_at(size);
-        stream.body(chunk);
+        stream.body(config, chunk);
         rest = tail;
     }
     let pieces = captured(config, kind_of, |emit| stream.end(config, emit));

@@ -1,7 +1,9 @@
 //! Payloads: captured and masked on the caller's thread, handed back as finished attributes.
 
 use std::ffi::{c_char, c_void};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
 
 use super::guard::{guard, guard_or};
 use super::handles::Handles;
@@ -112,7 +114,8 @@ pub unsafe extern "C" fn mpr_capture_begin(kind: i32, trace_id: *const u8) -> *m
     })
 }
 
-/// Adds one header. Copies. Returns MPR_OK, MPR_SKIPPED (`capture` is NULL), MPR_ERR_INVALID_ARGUMENT,
+/// Adds one header. Copies. Content-Type and Content-Encoding belong before the body, which is masked as it arrives: told after a
+/// long one, it becomes a note. Returns MPR_OK, MPR_SKIPPED (`capture` is NULL), MPR_ERR_INVALID_ARGUMENT,
 /// MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_capture_header(
@@ -148,7 +151,8 @@ pub unsafe extern "C" fn mpr_capture_body(capture: *mut mpr_capture, chunk: *con
         // SAFETY: readable as the header asks.
         let chunk = unsafe { input::bytes("chunk", chunk, len) }?;
         TABLE.with(capture as usize, |capture| {
-            capture.stream.body(chunk);
+            let Capture { recorder, stream } = capture;
+            stream.body(&recorder.config.capture, chunk);
             Ok(MPR_OK)
         })
     })
@@ -250,10 +254,18 @@ pub unsafe extern "C" fn mpr_explain_mask(
 
 /// The rules of mpr_init(), or the default ones before it, which are compiled once.
 fn with_rules<T>(work: impl FnOnce(&mask::Rules, Option<&mask::Custom>) -> T) -> T {
-    static DEFAULTS: OnceLock<mask::Rules> = OnceLock::new();
+    // (No lock, which a fork could leave held: at worst two threads compile them.)
+    static DEFAULTS: ArcSwapOption<mask::Rules> = ArcSwapOption::const_empty();
     match recorder::current().as_ref() {
         Some(recorder) => work(&recorder.config.capture.rules, recorder.config.capture.custom.as_deref()),
-        None => work(DEFAULTS.get_or_init(mask::Rules::default), None),
+        None => {
+            let rules = DEFAULTS.load_full().unwrap_or_else(|| {
+                let made = Arc::new(mask::Rules::default());
+                DEFAULTS.store(Some(Arc::clone(&made)));
+                made
+            });
+            work(&rules, None)
+        }
     }
 }
 

@@ -2,11 +2,15 @@
 //! foreign or made-up handle is found out by looking, with no unsafe code at all.
 //!
 //! Each object has its own lock, so that any thread may use it at any time. A panic inside a call poisons that lock: the
-//! object then answers MPR_ERR_POISONED until it is freed.
+//! object then answers MPR_ERR_POISONED until it is freed. So does, in a forked child, one that another thread was using at
+//! the fork.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
-use crate::status::{Error, Result, MPR_ERR_INTERNAL};
+use crate::process::fork;
+use crate::status::{Error, Result, MPR_ERR_INTERNAL, MPR_ERR_POISONED};
 
 /// Lowest bits: what kind of object, so that a span passed as a capture is found out.
 const TAG_BITS: u32 = 3;
@@ -14,8 +18,37 @@ const INDEX_BITS: u32 = if usize::BITS == 64 { 29 } else { 18 };
 const FIRST_PAGE: usize = 64;
 const PAGES: usize = 24;
 
+/// A thread of this process that has taken a lock has said so by then.
+const SAYS_SO: Duration = Duration::from_millis(100);
+
 struct Slot<T> {
     entry: Mutex<Entry<T>>,
+    /// The fork generation of who took the lock last.
+    holder: AtomicU32,
+}
+
+impl<T> Slot<T> {
+    fn lock(&self) -> Result<MutexGuard<'_, Entry<T>>> {
+        let begin = Instant::now();
+        let now = fork::generation();
+        loop {
+            match self.entry.try_lock() {
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Poisoned(poisoned)) => return Err(poisoned.into()),
+                Ok(entry) => {
+                    self.holder.store(now, Ordering::Relaxed);
+                    return Ok(entry);
+                }
+            }
+            if self.holder.load(Ordering::Relaxed) == now {
+                return Ok(self.entry.lock()?);
+            }
+            if begin.elapsed() > SAYS_SO {
+                return Err(Error::new(MPR_ERR_POISONED, "another thread was using it when the process forked"));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 struct Entry<T> {
@@ -27,6 +60,7 @@ struct Entry<T> {
 struct Free {
     indexes: Vec<usize>,
     never_used: usize,
+    known_to_forks: bool,
 }
 
 /// The live objects of one kind. Pages double in size, are made when first needed and never move.
@@ -37,29 +71,34 @@ pub(super) struct Handles<T> {
     free: Mutex<Free>,
 }
 
-impl<T> Handles<T> {
+impl<T: Send + 'static> Handles<T> {
     /// `name` stands in messages; `tag` is one of 1 to 7, another for each kind.
     pub(super) const fn new(name: &'static str, tag: usize) -> Self {
         Self {
             name,
             tag,
             pages: [const { OnceLock::new() }; PAGES],
-            free: Mutex::new(Free { indexes: Vec::new(), never_used: 0 }),
+            free: Mutex::new(Free { indexes: Vec::new(), never_used: 0, known_to_forks: false }),
         }
     }
 
     /// A handle for this object; never 0.
-    pub(super) fn insert(&self, value: T) -> Result<usize> {
-        let index = {
+    pub(super) fn insert(&'static self, value: T) -> Result<usize> {
+        let (index, slot, first) = {
             let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-            free.indexes.pop().unwrap_or_else(|| {
+            let index = free.indexes.pop().unwrap_or_else(|| {
                 free.never_used += 1;
                 free.never_used - 1
-            })
+            });
+            // (Under the lock: a fork could cut the making of a page in two.)
+            (index, self.slot(index, true), !std::mem::replace(&mut free.known_to_forks, true))
         };
-        let slot = self.slot(index, true).filter(|_| index < 1 << INDEX_BITS);
+        if first {
+            fork::hold_during_forks(&self.free);
+        }
+        let slot = slot.filter(|_| index < 1 << INDEX_BITS);
         let slot = slot.ok_or_else(|| Error::new(MPR_ERR_INTERNAL, format!("{}: too many are alive", self.name)))?;
-        let mut entry = slot.entry.lock()?;
+        let mut entry = slot.lock()?;
         entry.value = Some(value);
         Ok(entry.generation << (INDEX_BITS + TAG_BITS) | index << TAG_BITS | self.tag)
     }
@@ -68,7 +107,7 @@ impl<T> Handles<T> {
     pub(super) fn with<R>(&self, handle: usize, work: impl FnOnce(&mut T) -> Result<R>) -> Result<R> {
         let (index, generation) = self.parts(handle)?;
         let slot = self.slot(index, false).ok_or_else(|| self.not_live())?;
-        let mut entry = slot.entry.lock()?;
+        let mut entry = slot.lock()?;
         match &mut *entry {
             Entry { generation: live, value: Some(value) } if *live == generation => work(value),
             _ => Err(self.not_live()),
@@ -80,7 +119,12 @@ impl<T> Handles<T> {
         let (index, generation) = self.parts(handle)?;
         let slot = self.slot(index, false).ok_or_else(|| self.not_live())?;
         let value = {
-            let mut entry = slot.entry.lock().unwrap_or_else(PoisonError::into_inner);
+            // (Once to see whether it can be had at all.)
+            let mut entry = match slot.lock() {
+                Ok(entry) => entry,
+                Err(_) if slot.entry.is_poisoned() => slot.entry.lock().unwrap_or_else(PoisonError::into_inner),
+                Err(gone) => return Err(gone),
+            };
             if entry.generation != generation {
                 return Err(self.not_live());
             }
@@ -108,7 +152,10 @@ impl<T> Handles<T> {
         let page = (index / FIRST_PAGE + 1).ilog2() as usize;
         let start = FIRST_PAGE * ((1 << page) - 1);
         let cell = self.pages.get(page)?;
-        let new_slot = |_| Slot { entry: Mutex::new(Entry { generation: 1, value: None }) };
+        let new_slot = |_| Slot {
+            entry: Mutex::new(Entry { generation: 1, value: None }),
+            holder: AtomicU32::new(fork::generation()),
+        };
         let slots = match make {
             true => cell.get_or_init(|| (0..FIRST_PAGE << page).map(new_slot).collect()),
             false => cell.get()?,
@@ -136,8 +183,8 @@ mod tests {
 
     #[test]
     fn dead_foreign_and_made_up_handles_are_errors() {
-        let table: Handles<u32> = Handles::new("thing", 1);
-        let other: Handles<u32> = Handles::new("other", 2);
+        let table: &Handles<u32> = Box::leak(Box::new(Handles::new("thing", 1)));
+        let other: &Handles<u32> = Box::leak(Box::new(Handles::new("other", 2)));
         let all: Vec<_> = (0..1_000).map(|n| table.insert(n).unwrap()).collect();
         for (n, handle) in all.iter().enumerate() {
             assert_eq!(table.with(*handle, |value| Ok(*value)).unwrap() as usize, n);
@@ -155,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_panic_poisons_the_one_object_until_it_is_freed() {
-        let table: Handles<u32> = Handles::new("thing", 1);
+        let table: &Handles<u32> = Box::leak(Box::new(Handles::new("thing", 1)));
         let (hit, well) = (table.insert(1).unwrap(), table.insert(2).unwrap());
         assert!(panics::contain(|| table.with(hit, |_| -> Result<()> { panic!("inside") })).is_err());
         assert_eq!(table.with(hit, |_| Ok(())).unwrap_err().status, MPR_ERR_POISONED);

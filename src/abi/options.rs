@@ -996,6 +996,24 @@ pub unsafe extern "C" fn mpr_options_get_spool_max_bytes(options: *const mpr_opt
     guard("mpr_options_get_spool_max_bytes", || unsafe { get_number(options, "spool_max_bytes", out, Value::as_u64) })
 }
 
+/// How long the process's end may take when nobody called mpr_shutdown(), in milliseconds, 0 to 600000: as much as can be is
+/// delivered at exit() and after the return of main. 0 does nothing then. Default 2000.
+/// Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
+#[no_mangle]
+pub extern "C" fn mpr_options_set_exit_timeout_ms(options: *mut mpr_options, value: u32) -> mpr_status {
+    guard("mpr_options_set_exit_timeout_ms", || set(options, "exit_timeout_ms", json!(value)))
+}
+
+/// Writes what mpr_init() would use for exit_timeout_ms to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
+/// MPR_ERR_POISONED. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn mpr_options_get_exit_timeout_ms(options: *const mpr_options, out: *mut u32) -> mpr_status {
+    // SAFETY: passed on with the header's rules.
+    guard("mpr_options_get_exit_timeout_ms", || unsafe {
+        get_number(options, "exit_timeout_ms", out, |v| u32::try_from(v.as_u64()?).ok())
+    })
+}
+
 /// When the platform ends a manual session by itself, in seconds. Default 630, the platform's own; a self-hosted one may
 /// have another.
 /// Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::guard::{guard, set_last_error};
 use super::hooks::UserData;
 use super::input;
+use crate::process::exit;
 use crate::process::worker::Work;
 use crate::recorder::{self, Recorder};
 use crate::session::{Details, Policy};
@@ -212,7 +213,7 @@ fn later(
             set_last_error(&format!("{function}: {}", error.message));
             error.status
         });
-        if let Some(done) = done {
+        if let Some(done) = done.filter(|_| !exit::has_begun()) {
             // SAFETY: the host's function with the host's user_data.
             unsafe { done(status, data.get()) };
         }

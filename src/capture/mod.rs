@@ -9,6 +9,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::mask::{self, Masked, Rules, PLACEHOLDER};
@@ -199,46 +200,58 @@ pub fn capture<N: AsRef<str>, V: AsRef<str>>(
     emit: &mut dyn FnMut(&str, &str),
 ) -> CaptureOutcome {
     let kept = body.get(..config.keep_limit()).unwrap_or(body);
-    capture_kept(config, kind, headers, false, kept, body.len() as u64, emit)
+    let size = body.len() as u64;
+    capture_with(config, kind, headers, false, size, emit, |declared| mask_body(config, declared, kept, size))
 }
 
-/// As [`capture`], for the kept beginning of a body of `size` bytes. `more_headers`: some were left out before.
-fn capture_kept<N: AsRef<str>, V: AsRef<str>>(
+/// What a body is, as its headers say.
+#[derive(Debug, PartialEq, Eq)]
+struct Declared {
+    content_type: Option<String>,
+    coding: String,
+}
+
+impl Declared {
+    fn of<N: AsRef<str>, V: AsRef<str>>(kind: Kind, headers: &[(N, V)]) -> Self {
+        let content_type = headers::find(headers, "content-type").filter(|t| !t.is_empty()).map(Cow::into_owned);
+        Declared {
+            content_type: content_type.or_else(|| kind.is_grpc().then(|| "application/grpc".to_owned())),
+            coding: headers::find_all(headers, "content-encoding"),
+        }
+    }
+}
+
+/// As [`capture`], for a body of `size` bytes that `masked` masks. `more_headers`: some were left out before.
+fn capture_with<N: AsRef<str>, V: AsRef<str>>(
     config: &CaptureConfig,
     kind: Kind,
     headers: &[(N, V)],
     more_headers: bool,
-    kept: &[u8],
     size: u64,
     emit: &mut dyn FnMut(&str, &str),
+    masked: impl FnOnce(&Declared) -> (Masked, bool),
 ) -> CaptureOutcome {
     let mut outcome = CaptureOutcome::default();
     if config.capture_headers {
         headers::emit(config, kind, headers, more_headers, &mut outcome, emit);
     }
     if config.capture_body && size > 0 {
-        emit_body(config, kind, headers, kept, size, &mut outcome, emit);
+        let (masked, cut) = masked(&Declared::of(kind, headers));
+        emit_body(config, kind, &masked, cut, size, &mut outcome, emit);
     }
     outcome
 }
 
-fn emit_body<N: AsRef<str>, V: AsRef<str>>(
+/// `cut`: only the beginning of the body was masked.
+fn emit_body(
     config: &CaptureConfig,
     kind: Kind,
-    headers: &[(N, V)],
-    kept: &[u8],
+    masked: &Masked,
+    cut: bool,
     size: u64,
     outcome: &mut CaptureOutcome,
     emit: &mut dyn FnMut(&str, &str),
 ) {
-    let content_type = headers::find(headers, "content-type");
-    let content_type = match content_type.as_deref() {
-        None | Some("") if kind.is_grpc() => Some("application/grpc"),
-        Some("") => None,
-        other => other,
-    };
-    let coding = headers::find_all(headers, "content-encoding");
-    let (masked, cut) = mask_body(config, content_type, &coding, kept, size);
     let shown = bound(&masked.text, config.max_payload_bytes);
     outcome.masked_whole += u32::from(masked.whole);
     outcome.fields_masked = outcome.fields_masked.saturating_add(masked.fields_masked);
@@ -254,14 +267,9 @@ fn emit_body<N: AsRef<str>, V: AsRef<str>>(
     }
 }
 
-/// Decodes and masks; says also whether only the beginning was looked at.
-fn mask_body(
-    config: &CaptureConfig,
-    content_type: Option<&str>,
-    coding: &str,
-    kept: &[u8],
-    size: u64,
-) -> (Masked, bool) {
+/// Decodes and masks the kept beginning of a body of `size` bytes; says also whether only the beginning was looked at.
+fn mask_body(config: &CaptureConfig, declared: &Declared, kept: &[u8], size: u64) -> (Masked, bool) {
+    let content_type = declared.content_type.as_deref();
     let cut = (kept.len() as u64) < size;
     let custom = config.custom.as_deref();
     let plain = |bytes: &[u8], cut: bool| {
@@ -270,7 +278,7 @@ fn mask_body(
         (mask::mask_content(&config.rules, custom, &body.arrived_as(kept, size)), cut)
     };
     let described = |reason: &str| (mask::describe_bytes(content_type.unwrap_or(""), kept, size, reason), cut);
-    match decode::coding(coding) {
+    match decode::coding(&declared.coding) {
         decode::Coding::Identity => plain(kept, cut),
         decode::Coding::Known(stack) if config.decompress => {
             match decode::decode(&stack, kept, cut, config.keep_limit()) {

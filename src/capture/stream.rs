@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{capture_kept, CaptureConfig, CaptureOutcome, HeaderError, Kind, MAX_HEADERS};
+use super::{capture_with, decode, mask_body, CaptureConfig, CaptureOutcome, Declared, HeaderError, Kind, MAX_HEADERS};
+use crate::mask::{self, Masked, Pieces};
 
 /// More bytes of headers than this are left out.
 const MAX_HEADER_BYTES: usize = 256 * 1024;
@@ -12,9 +13,9 @@ const HEADER_OVERHEAD: usize = 64;
 /// Bytes that all payloads in the making hold.
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
-/// One payload in the making. Holds at most [`CaptureConfig::keep_limit`] bytes of the body, whatever arrives, and no more when
+/// One payload in the making. Takes at most [`CaptureConfig::keep_limit`] bytes of the body, whatever arrives, and no more when
 /// all payloads of the process hold [`CaptureConfig::max_held_bytes`]; what lies beyond is counted, and the body is masked up to
-/// there.
+/// there. A JSON body whose type was told before it is masked as it arrives.
 #[derive(Debug)]
 pub struct Stream {
     kind: Kind,
@@ -26,8 +27,41 @@ pub struct Stream {
     headers: Vec<(String, String)>,
     header_bytes: usize,
     more_headers: bool,
-    body: Vec<u8>,
+    body: Option<Body>,
+    /// Bytes of the body that were taken, and that arrived.
+    taken: usize,
     size: u64,
+}
+
+#[derive(Debug)]
+struct Body {
+    pieces: Pieces,
+    /// What it was said to be when it began.
+    declared: Declared,
+    /// What of `Stream::held` is the body's.
+    held: usize,
+}
+
+impl Body {
+    fn begin(config: &CaptureConfig, declared: Declared) -> Self {
+        let identity = matches!(decode::coding(&declared.coding), decode::Coding::Identity);
+        let content_type = declared.content_type.as_deref().filter(|_| identity && config.custom.is_none());
+        Body { pieces: Pieces::new(&config.rules, content_type), declared, held: 0 }
+    }
+
+    /// The masked body, and whether it is only the beginning.
+    fn end(self, config: &CaptureConfig, declared: &Declared, taken: usize, size: u64) -> (Masked, bool) {
+        if let Some(kept) = self.pieces.whole() {
+            return mask_body(config, declared, kept, size);
+        }
+        let cut = (taken as u64) < size;
+        let content_type = declared.content_type.as_deref();
+        // What is masked already was masked as something else.
+        if *declared != self.declared {
+            return (mask::describe(content_type.unwrap_or(""), size, "type told after the body"), cut);
+        }
+        (self.pieces.end(&config.rules, content_type, size, cut), cut)
+    }
 }
 
 impl Stream {
@@ -42,7 +76,8 @@ impl Stream {
             headers: Vec::new(),
             header_bytes: 0,
             more_headers: false,
-            body: Vec::new(),
+            body: None,
+            taken: 0,
             size: 0,
         }
     }
@@ -85,24 +120,41 @@ impl Stream {
     }
 
     /// Adds a piece of the body.
-    pub fn body(&mut self, chunk: &[u8]) {
+    pub fn body(&mut self, config: &CaptureConfig, chunk: &[u8]) {
         self.size = self.size.saturating_add(chunk.len() as u64);
         if !self.keeps_body {
             return;
         }
-        let room = self.limit.saturating_sub(self.body.len());
+        let room = self.limit.saturating_sub(self.taken);
         let kept = chunk.get(..room).unwrap_or(chunk);
-        if self.hold(kept.len()) {
-            self.body.extend_from_slice(kept);
-        } else {
+        if kept.is_empty() {
+            return;
+        }
+        if !self.hold(kept.len()) {
             // A gap would make another body of it: from here on nothing is kept.
-            self.limit = self.body.len();
+            self.limit = self.taken;
+            return;
+        }
+        self.taken += kept.len();
+        let body = self.body.get_or_insert_with(|| Body::begin(config, Declared::of(self.kind, &self.headers)));
+        body.held += kept.len();
+        body.pieces.push(&config.rules, kept);
+        // Masked text is shorter or longer than what it stands for.
+        let (held, now) = (std::mem::take(&mut body.held), body.pieces.held());
+        body.held = now;
+        if now < held {
+            self.release(held - now);
+        } else if !self.hold(now - held) {
+            if let Some(body) = &mut self.body {
+                body.held = held;
+            }
+            self.limit = self.taken;
         }
     }
 
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
-        self.body.capacity()
+        self.body.as_ref().map_or(0, |body| body.pieces.held())
     }
 
     /// Is there room for so many bytes more, among all payloads in the making?
@@ -116,10 +168,19 @@ impl Stream {
         true
     }
 
+    fn release(&mut self, bytes: usize) {
+        HELD.fetch_sub(bytes, Ordering::Relaxed);
+        self.held -= bytes;
+    }
+
     /// The payload is complete: `emit` gets its attributes.
     pub fn end(mut self, config: &CaptureConfig, emit: &mut dyn FnMut(&str, &str)) -> CaptureOutcome {
-        let (headers, body) = (std::mem::take(&mut self.headers), std::mem::take(&mut self.body));
-        capture_kept(config, self.kind, &headers, self.more_headers, &body, self.size, emit)
+        let (headers, body) = (std::mem::take(&mut self.headers), self.body.take());
+        let (taken, size) = (self.taken, self.size);
+        capture_with(config, self.kind, &headers, self.more_headers, size, emit, |declared| match body {
+            Some(body) => body.end(config, declared, taken, size),
+            None => mask_body(config, declared, &[], size),
+        })
     }
 }
 

@@ -332,7 +332,7 @@ fn any_chunking_gives_the_same_attributes() {
             stream.header(b"Content-Type", JSON.1.as_bytes()).unwrap();
             stream.header(b"Cookie", b"a=b").unwrap();
             for chunk in [&body[..first], &body[first..second], &body[second..]] {
-                stream.body(chunk);
+                stream.body(&config, chunk);
             }
             let mut list = Vec::new();
             assert_eq!(stream.end(&config, &mut |k, v| list.push((k.to_owned(), v.to_owned()))), outcome);
@@ -341,13 +341,84 @@ fn any_chunking_gives_the_same_attributes() {
     }
 }
 
+/// A body long enough to be masked as it arrives, in pieces of these sizes in turn; and what the whole becomes.
+fn in_pieces(headers: &[(&str, &str)], body: &[u8], sizes: &[usize]) -> (Attributes, Attributes) {
+    let config = CaptureConfig::default();
+    let mut stream = Stream::begin(&config, Kind::HttpRequest);
+    headers.iter().for_each(|(name, value)| stream.header(name.as_bytes(), value.as_bytes()).unwrap());
+    let mut rest = body;
+    for size in sizes.iter().cycle() {
+        if rest.is_empty() {
+            break;
+        }
+        let (chunk, more) = rest.split_at(rest.len().min(*size));
+        stream.body(&config, chunk);
+        rest = more;
+    }
+    let mut list = Vec::new();
+    stream.end(&config, &mut |k, v| list.push((k.to_owned(), v.to_owned())));
+    (list, run(&config, Kind::HttpRequest, headers, body).0)
+}
+
+#[test]
+fn a_long_body_in_pieces_is_masked_as_the_whole_is() {
+    let row = r#"{"id": 7, "name": "née", "password": "s3cr3t", "tags": ["a, b", "c"]}, "#;
+    let rows = row.repeat(3000);
+    let whole = format!("[{rows} 1]");
+    let graphql = r#"{"variables": {"a": "s3cr3t"}, "query": "query($a: String) { login(password: $a) { id } }"}"#;
+    let late = format!(r#"{{"rows": [{rows} 1], {}"#, &graphql[1..]);
+    let bodies = [
+        whole.clone().into_bytes(),
+        // Cut off, broken, binary and no UTF-8, all of it late; a request for GraphQL in front, and behind.
+        whole.as_bytes()[..whole.len() - 30].to_vec(),
+        format!("[{rows} nonsense, {row} 1]").into_bytes(),
+        format!("[{rows} \"a\0b\"]").into_bytes(),
+        [whole.as_bytes(), b"\xFF\xFE"].concat(),
+        format!("[{graphql}, {rows} 1]").into_bytes(),
+        format!("\u{FEFF}{whole}\n{whole}").into_bytes(),
+    ];
+    let json = [("Content-Type", "application/json")];
+    for body in &bodies {
+        for sizes in [&[1000][..], &[65_536], &[1, 40_000, 63], &[9_999_999]] {
+            let (pieces, whole) = in_pieces(&json, body, sizes);
+            assert_eq!(pieces, whole);
+        }
+    }
+    // Paths to such late variables cannot be told any more, so nothing of them is shown.
+    let (pieces, _) = in_pieces(&json, late.as_bytes(), &[1000]);
+    assert!(pieces.iter().all(|(_, value)| !value.contains("s3cr3t")), "{pieces:?}");
+    assert!(pieces.iter().any(|(_, value)| value.contains("née")));
+    // Another type, told too late.
+    let config = CaptureConfig::default();
+    let mut stream = Stream::begin(&config, Kind::HttpRequest);
+    stream.header(b"Content-Type", b"application/json").unwrap();
+    stream.body(&config, whole.as_bytes());
+    stream.header(b"Content-Encoding", b"gzip").unwrap();
+    let mut list = Vec::new();
+    stream.end(&config, &mut |k, v| list.push((k.to_owned(), v.to_owned())));
+    let note = format!("[application/json, {} bytes, not captured: type told after the body]", whole.len());
+    assert!(list.iter().any(|(_, value)| *value == note), "{list:?}");
+}
+
+#[test]
+fn a_long_body_in_pieces_is_not_held_as_it_arrived() {
+    let config = CaptureConfig::default();
+    let mut stream = Stream::begin(&config, Kind::HttpRequest);
+    stream.header(b"Content-Type", b"application/json").unwrap();
+    stream.body(&config, b"[");
+    // What is masked takes less room than what it stands for.
+    let secret = format!(r#"{{"password": "{}"}}, "#, "x".repeat(2000));
+    (0..200).for_each(|_| stream.body(&config, secret.as_bytes()));
+    assert!(stream.held() < 80_000, "{}", stream.held());
+}
+
 #[test]
 fn a_stream_is_bounded_and_counts_on() {
     let config = CaptureConfig { max_payload_bytes: 100, ..CaptureConfig::default() };
     let mut stream = Stream::begin(&config, Kind::HttpRequest);
     stream.header(b"content-type", b"text/plain").unwrap();
     for _ in 0..1000 {
-        stream.body(&[b'a'; 1000]);
+        stream.body(&config, &[b'a'; 1000]);
     }
     assert!(stream.held() <= 2 * config.keep_limit());
     let mut list = Vec::new();
@@ -420,11 +491,13 @@ fn for_every_cut(kind: &str, coding: &str, encoded: &[u8], step: usize, check: &
     for length in (0..encoded.len()).step_by(step).chain([encoded.len()]) {
         for size in [length, encoded.len()] {
             let kept = &encoded[..length];
-            capture_kept(&config, Kind::HttpRequest, &headers, false, kept, size as u64, &mut |key, text| {
+            let masked = |declared: &Declared| mask_body(&config, declared, kept, size as u64);
+            let mut emit = |key: &str, text: &str| {
                 if !key.contains("headers") {
                     check(length, length < size, text);
                 }
-            });
+            };
+            capture_with(&config, Kind::HttpRequest, &headers, false, size as u64, &mut emit, masked);
         }
     }
 }
@@ -506,7 +579,7 @@ fn all_payloads_in_the_making_have_one_bound() {
     let chunk = b"word ".repeat(2_000);
     let mut streams: Vec<Stream> = (0..10).map(|_| Stream::begin(&config, Kind::HttpRequest)).collect();
     for _ in 0..80 {
-        streams.iter_mut().for_each(|stream| stream.body(&chunk));
+        streams.iter_mut().for_each(|stream| stream.body(&config, &chunk));
     }
     let mut kept = 0;
     for stream in streams {
@@ -521,7 +594,7 @@ fn all_payloads_in_the_making_have_one_bound() {
     assert!((2_000_000..=3_100_000).contains(&kept), "{kept}");
     // What was held is free again.
     let mut stream = Stream::begin(&config, Kind::HttpRequest);
-    (0..80).for_each(|_| stream.body(&chunk));
+    (0..80).for_each(|_| stream.body(&config, &chunk));
     let mut shown = 0;
     stream.end(&config, &mut |_, value| shown = shown.max(value.len()));
     assert_eq!(shown, 800_000);

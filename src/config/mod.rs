@@ -116,6 +116,8 @@ pub struct Config {
     pub spool_dir: Option<PathBuf>,
     /// What all files there may take.
     pub spool_max_bytes: u64,
+    /// What is done at exit() without a shutdown may take so long; zero: nothing is done.
+    pub exit_timeout: Duration,
     /// The platform ends a manual session by itself after this time.
     pub session_max: Duration,
     /// Whether a manual session that reaches the cap goes on in a new one.
@@ -207,6 +209,7 @@ impl Config {
                 .transpose()
                 .map_err(|e| Error::new(MPR_ERR_IO, format!("spool_dir: the working directory is not known: {e}")))?,
             spool_max_bytes: get.integer("spool_max_bytes")?,
+            exit_timeout: get.millis("exit_timeout_ms")?,
             session_max: Duration::from_secs(get.integer("session_max_seconds")?),
             session_rollover: get.flag("session_rollover")?,
             hooks,

@@ -50,6 +50,15 @@ fn named(label: &str) -> Charset {
     }
 }
 
+/// Does this label, or that there is none, say UTF-8?
+pub(super) fn is_utf8(declared: Option<&str>) -> bool {
+    matches!(named(&label(declared)), Charset::Utf8)
+}
+
+fn label(declared: Option<&str>) -> String {
+    declared.unwrap_or("").trim_matches([' ', '\t', '\'']).to_ascii_lowercase()
+}
+
 /// The bytes as text, without a byte order mark; of a cut body what is whole. `json` says that it is declared as JSON,
 /// which tells its encoding by its first bytes. The error is the reason for the note.
 pub(super) fn text<'a>(
@@ -58,7 +67,7 @@ pub(super) fn text<'a>(
     json: bool,
     cut: bool,
 ) -> Result<Cow<'a, str>, &'static str> {
-    let label = declared.unwrap_or("").trim_matches([' ', '\t', '\'']).to_ascii_lowercase();
+    let label = label(declared);
     let charset = named(&label);
     // In these not even ASCII is ASCII (UTF-7, ISO-2022-JP), or not all of it (Shift_JIS).
     if matches!(charset, Charset::Unknown) {

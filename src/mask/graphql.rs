@@ -605,7 +605,7 @@ impl<'a> Masker<'a> {
                     frame.keys.push(span);
                 }
             }
-            Slot::None | Slot::Columns => {}
+            Slot::None | Slot::Columns | Slot::Rows => {}
         }
         frame.slot = Slot::None;
         frame.secret = false;

@@ -49,37 +49,36 @@ pub(super) fn mask(rules: &Rules, src: &str, cut: bool, level: u8) -> Rewritten 
 
 /// The same with these paths in place of the user's.
 pub(super) fn mask_with(rules: &Rules, paths: &Paths, src: &str, cut: bool, level: u8) -> Rewritten {
+    let from = Paused { out: String::with_capacity(src.len() + src.len() / 16 + 16), ..Paused::default() };
+    rest(rules, paths, src, cut, level, from)
+}
+
+/// Masks what is left of JSON text, of which the pieces before are done.
+pub(super) fn rest(rules: &Rules, paths: &Paths, src: &str, cut: bool, level: u8, from: Paused) -> Rewritten {
     if u32::try_from(src.len()).is_err() {
         return Rewritten { text: String::new(), fields: 0, broke_at: Some(0) };
     }
-    let trail = Trail::new(rules, paths, level);
-    let mut masker = Masker {
-        rules,
-        paths,
-        src,
-        bytes: src.as_bytes(),
-        scan: Scan::new(src.as_bytes()),
-        level,
-        cut,
-        out: String::with_capacity(src.len() + src.len() / 16 + 16),
-        copied: 0,
-        fields: 0,
-        kinds: Kinds::default(),
-        frames: Vec::new(),
-        frame: Frame::new(false, 0),
-        muted: None,
-        spans: Vec::new(),
-        patches: Vec::new(),
-        scratch: String::new(),
-        key_at: (0, 0),
-        least: if rules.looks_everywhere() { 1 } else { CARD },
-        by_path: None,
-        aside: trail.is_some(),
-        everywhere: rules.looks_everywhere(),
-        trail,
-    };
+    let mut masker = Masker::new(rules, paths, src, cut, level, from);
     let broke_at = masker.run().err().map(|Broken(at)| at);
     masker.finish(broke_at)
+}
+
+/// Masks a piece of JSON text that ends with a comma between two values ([`super::scan::Commas`]), for which there are no paths
+/// and no explanation. The error is what was kept when the text turned out to be none.
+pub(super) fn piece(rules: &Rules, src: &str, from: Paused) -> Result<Paused, Rewritten> {
+    let mut masker = Masker::new(rules, &rules.own.paths, src, true, 0, from);
+    masker.pause = src.len().saturating_sub(1);
+    match masker.run() {
+        Ok(()) if masker.paused => Ok(masker.into_paused()),
+        Ok(()) => Err(masker.finish(Some(src.len()))),
+        Err(Broken(at)) => Err(masker.finish(Some(at))),
+    }
+}
+
+/// Is the first byte one that JSON text begins with?
+pub(super) fn begins(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(bytes).trim_ascii_start();
+    matches!(bytes.first(), Some(b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n' | 0x1E))
 }
 
 /// Does text that need not be JSON begin so that only JSON begins so?
@@ -95,6 +94,30 @@ pub(super) fn looks_like(text: &str) -> bool {
 
 /// The source stops being JSON at this byte.
 struct Broken(usize);
+
+/// Where the masking of a text stands between two pieces of it: after a value, before the comma that follows it. All places in it are
+/// those of the output.
+#[derive(Default)]
+pub(super) struct Paused {
+    out: String,
+    fields: u32,
+    kinds: Kinds,
+    frames: Vec<Frame>,
+    frame: Frame,
+    muted: Option<usize>,
+    spans: Vec<Span>,
+    patches: Vec<(usize, usize)>,
+}
+
+impl Paused {
+    /// So many bytes it holds.
+    pub(super) fn held(&self) -> usize {
+        self.out.len()
+            + self.frames.len() * size_of::<Frame>()
+            + self.spans.len() * size_of::<Span>()
+            + self.patches.len() * size_of::<(usize, usize)>()
+    }
+}
 
 /// What stands at the place of a value.
 #[derive(Clone, Copy, PartialEq)]
@@ -162,6 +185,8 @@ enum Kind {
     Element,
     /// Object: the rows of a table whose columns may come yet.
     Rows,
+    /// The same, where the rows are objects.
+    RowObjects,
 }
 
 /// An open container whose content is being copied.
@@ -186,6 +211,10 @@ struct Frame {
     names_path: bool,
     /// Array: its first element is an array.
     holds_rows: bool,
+    /// Array: it stands where rows stand that may be objects. Object: it is one of them.
+    of_rows: bool,
+    /// Array: the cells of such rows were seen in it.
+    row_objects: bool,
     /// Array: the element that follows an option which takes a secret: `["--password", "x"]`.
     option: usize,
     /// Array: where it begins in the output.
@@ -207,6 +236,12 @@ struct Frame {
     rows: u8,
 }
 
+impl Default for Frame {
+    fn default() -> Self {
+        Frame::new(false, 0)
+    }
+}
+
 impl Frame {
     #[inline(always)]
     fn new(object: bool, spans: usize) -> Self {
@@ -221,6 +256,8 @@ impl Frame {
             heads_rows: false,
             names_path: false,
             holds_rows: false,
+            of_rows: false,
+            row_objects: false,
             option: 0,
             start: 0,
             count: 0,
@@ -268,6 +305,9 @@ struct Masker<'a> {
     aside: bool,
     /// Whether every string is looked at.
     everywhere: bool,
+    /// The comma that ends this piece of the text, and whether it was reached.
+    pause: usize,
+    paused: bool,
 }
 
 /// A string as the scan shows it.
@@ -280,9 +320,90 @@ struct Quoted {
     hinted: bool,
 }
 
-impl Masker<'_> {
+impl<'a> Masker<'a> {
+    fn new(rules: &'a Rules, paths: &'a Paths, src: &'a str, cut: bool, level: u8, from: Paused) -> Self {
+        let Paused { out, fields, kinds, frames, frame, muted, spans, patches } = from;
+        let trail = Trail::new(rules, paths, level);
+        Masker {
+            rules,
+            paths,
+            src,
+            bytes: src.as_bytes(),
+            scan: Scan::new(src.as_bytes()),
+            level,
+            cut,
+            out,
+            copied: 0,
+            fields,
+            kinds,
+            frames,
+            frame,
+            muted,
+            spans,
+            patches,
+            scratch: String::new(),
+            key_at: (0, 0),
+            least: if rules.looks_everywhere() { 1 } else { CARD },
+            by_path: None,
+            aside: trail.is_some() || muted.is_some(),
+            everywhere: rules.looks_everywhere(),
+            pause: usize::MAX,
+            paused: false,
+            trail,
+        }
+    }
+
+    /// Leaves nothing behind that points into this piece.
+    fn into_paused(mut self) -> Paused {
+        if self.muted.is_none() {
+            self.flush(self.pause);
+        }
+        // Names that nobody asked about yet are asked about now, in every open container.
+        let mut frames = std::mem::take(&mut self.frames);
+        self.ask_names();
+        for frame in &mut frames {
+            std::mem::swap(&mut self.frame, frame);
+            self.ask_names();
+            std::mem::swap(&mut self.frame, frame);
+        }
+        Paused {
+            out: self.out,
+            fields: self.fields,
+            kinds: self.kinds,
+            frames,
+            frame: self.frame,
+            muted: self.muted,
+            spans: self.spans,
+            patches: self.patches,
+        }
+    }
+
+    fn ask_names(&mut self) {
+        if self.frame.name_count == 0 {
+            return;
+        }
+        let named = self.is_named();
+        let frame = &mut self.frame;
+        if frame.object {
+            return;
+        }
+        // Of an array it is the first element that was kept: it names the next one and no other.
+        frame.named = named && frame.count == 1;
+        if !named {
+            frame.open = None;
+            if frame.count > 1 {
+                self.spans.truncate(frame.spans);
+            }
+        }
+    }
+
     fn run(&mut self) -> Result<(), Broken> {
-        loop {
+        if self.kinds.depth > 0 {
+            if let Some(at) = self.after_value()? {
+                self.document(at)?;
+            }
+        }
+        while !self.paused {
             let mut at = self.scan.next();
             // RS stands before each text of a JSON sequence (RFC 7464).
             while self.byte(at) == 0x1E {
@@ -293,6 +414,7 @@ impl Masker<'_> {
             }
             self.document(at)?;
         }
+        Ok(())
     }
 
     /// A value of the outermost level, with all that is in it.
@@ -307,23 +429,39 @@ impl Masker<'_> {
                 at = first;
                 continue;
             }
-            loop {
-                if self.kinds.depth == 0 {
-                    return Ok(());
-                }
-                at = self.scan.next();
-                let object = self.kinds.in_object();
-                match self.byte(at) {
-                    b',' => break,
-                    b'}' if object => self.close(at),
-                    b']' if !object => self.close(at),
-                    _ => return Err(Broken(at)),
-                }
+            match self.after_value()? {
+                Some(next) => at = next,
+                None => return Ok(()),
             }
-            at = self.scan.next();
-            if self.kinds.in_object() {
-                at = self.member(at)?;
+        }
+    }
+
+    /// After a value: where the next one is. `None` at the end of the document, and of this piece of it.
+    #[inline(always)]
+    fn after_value(&mut self) -> Result<Option<usize>, Broken> {
+        loop {
+            if self.kinds.depth == 0 {
+                return Ok(None);
             }
+            let at = self.scan.next();
+            let object = self.kinds.in_object();
+            match self.byte(at) {
+                b',' => {
+                    if at == self.pause {
+                        self.paused = true;
+                        return Ok(None);
+                    }
+                    break;
+                }
+                b'}' if object => self.close(at),
+                b']' if !object => self.close(at),
+                _ => return Err(Broken(at)),
+            }
+        }
+        let at = self.scan.next();
+        match self.kinds.in_object() {
+            true => self.member(at).map(Some),
+            false => Ok(Some(at)),
         }
     }
 
@@ -698,6 +836,8 @@ impl Masker<'_> {
             let mut inner = Frame::new(object, self.spans.len());
             if !object {
                 self.open_table(&mut inner, at);
+            } else if self.frame.of_rows && !self.frame.object {
+                inner.of_rows = true;
             }
             self.frames.push(std::mem::replace(&mut self.frame, inner));
             if let Some(trail) = &mut self.trail {
@@ -944,6 +1084,7 @@ impl Masker<'_> {
                 Kind::Named => named || missing,
                 Kind::Element => named && (pair || !complete),
                 Kind::Rows => frame.columns != 0 || frame.wide || missing,
+                Kind::RowObjects => frame.columns != 0 || frame.wide,
             };
             if gone {
                 self.patches.push((span.start, span.end));
@@ -952,7 +1093,7 @@ impl Masker<'_> {
                     if let Some(log) = &mut trail.log {
                         let (rule, why) = match span.kind {
                             Kind::Key => ("name", Some(("key".to_owned(), false))),
-                            Kind::Rows => ("table", log.column(usize::MAX)),
+                            Kind::Rows | Kind::RowObjects => ("table", log.column(usize::MAX)),
                             Kind::Named | Kind::Element if named => ("pair", log.name(depth)),
                             Kind::Named | Kind::Element => ("pair", None),
                         };
@@ -972,8 +1113,17 @@ impl Masker<'_> {
         if outer.object {
             inner.names_path = matches!(outer.slot(), Slot::Name | Slot::Key);
             inner.lists_columns = outer.slot() == Slot::Columns || inner.names_path;
+            inner.of_rows = outer.slot() == Slot::Rows;
             if outer.columns != 0 || outer.wide {
                 (inner.columns, inner.wide, inner.rows) = (outer.columns, outer.wide, 1);
+            }
+            // `{"rows": [{"f": [{"v": "x"}]}]}`: in this one are the cells of a row.
+            let rest = self.bytes.get(at + 1..).unwrap_or(&[]);
+            if outer.of_rows && rest.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{') {
+                if let Some(rows) = self.frames.last_mut() {
+                    rows.row_objects = true;
+                    (inner.columns, inner.wide, inner.rows) = (rows.columns, rows.wide, 2);
+                }
             }
         } else if outer.rows == 1 {
             (inner.columns, inner.wide, inner.rows) = (outer.columns, outer.wide, 2);
@@ -1013,11 +1163,17 @@ impl Masker<'_> {
                 (self.frame.columns, self.frame.wide, self.frame.rows) = (closed.columns, closed.wide, 1);
             }
         }
+        // `{"schema": {"fields": [{"name": "password"}]}, "rows": …}`
+        if closed.object && self.frame.object && self.frame.slot() == Slot::Columns {
+            self.frame.columns |= closed.columns;
+            self.frame.wide |= closed.wide;
+        }
         // The names of the columns may come after the rows.
         let allowed = self.trail.as_ref().is_some_and(|trail| trail.is_allowed());
-        if closed.holds_rows && self.frame.object && closed.rows == 0 && !allowed {
+        if (closed.holds_rows || closed.row_objects) && self.frame.object && closed.rows == 0 && !allowed {
             let end = self.place(end);
-            self.spans.push(Span { start: closed.start, end, scalar: false, kind: Kind::Rows });
+            let kind = if closed.holds_rows { Kind::Rows } else { Kind::RowObjects };
+            self.spans.push(Span { start: closed.start, end, scalar: false, kind });
         }
     }
 

@@ -27,6 +27,7 @@ mod own_tests;
 mod own_tests_formats;
 mod paths;
 mod percent;
+mod pieces;
 mod prefilter;
 mod printed;
 mod scan;
@@ -51,6 +52,7 @@ use json::Rewritten;
 use markup::Dialect;
 use names::{Hit, NameSet, Place, Words};
 use paths::{Path, Paths, Verdict};
+pub use pieces::Pieces;
 
 /// What stands in place of a masked value. In JSON it is a string, whatever type the value had.
 pub const PLACEHOLDER: &str = "***MASKED***";
@@ -401,8 +403,12 @@ impl<'a> Body<'a> {
         describe(&self.essence, self.size, reason)
     }
 
-    /// With a hash, unless it is text: who knows all of that but a short secret could find the rest by trying.
+    /// With a hash, unless it is text: who knows all of that but a short secret could find the rest by trying. (Of what
+    /// begins as JSON the first bytes may be gone when it shows: see [`Pieces`].)
     fn described_bytes(&self, reason: &str) -> Masked {
+        if matches!(kind_of(&self.essence), Kind::Json) && json::begins(self.bytes) {
+            return describe(&self.essence, self.size, reason);
+        }
         // Zero bytes alone may be UTF-16 that nobody declared.
         let control = |bytes: &[u8]| bytes.iter().any(|b| *b != 0 && is_control(*b));
         let binary = match text_of(self) {
@@ -709,11 +715,13 @@ fn markup_body(rules: &Rules, body: &Body<'_>, text: &str, dialect: Dialect) -> 
     kept(rules, "markup", body, rewritten)
 }
 
+/// The members of a GraphQL request in JSON, as they are written.
+const VARIABLES: &str = "\"variables\"";
+const QUERY: &str = "\"query\"";
+
 /// The user's paths and those to the GraphQL variables that a request in JSON binds to what is sensitive: `login(password: $p)`.
 /// `None` when there are no such variables, an error when there is no room for them.
 fn with_variables(rules: &Rules, text: &str) -> Result<Option<Paths>, ()> {
-    const VARIABLES: &str = "\"variables\"";
-    const QUERY: &str = "\"query\"";
     if !text.contains(VARIABLES) {
         return Ok(None);
     }
@@ -752,6 +760,10 @@ fn with_variables(rules: &Rules, text: &str) -> Result<Option<Paths>, ()> {
 fn json_body(rules: &Rules, body: &Body<'_>, text: &str) -> Masked {
     let Ok(paths) = with_variables(rules, text) else { return body.described("too many paths") };
     let rewritten = json::mask_with(rules, paths.as_ref().unwrap_or(&rules.own.paths), text, body.cut, 0);
+    json_kept(rules, body, text, rewritten)
+}
+
+fn json_kept(rules: &Rules, body: &Body<'_>, text: &str, rewritten: Rewritten) -> Masked {
     if rewritten.broke_at.is_some() && text.as_bytes().contains(&0) {
         return body.described("binary");
     }

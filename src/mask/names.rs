@@ -116,6 +116,8 @@ pub(super) enum Slot {
     Type = 5,
     /// Names the columns of a table that stands beside it: `{"columns": ["id", "password"], "rows": [[1, "x"]]}`.
     Columns = 4,
+    /// Holds the rows of a table, which may be objects: `{"fields": [{"name": "password"}], "rows": [{"f": [{"v": "x"}]}]}`.
+    Rows = 6,
 }
 
 /// All that is known of a name, in one byte.
@@ -150,6 +152,7 @@ impl Answer {
             3 => Slot::Key,
             4 => Slot::Columns,
             5 => Slot::Type,
+            6 => Slot::Rows,
             _ => Slot::None,
         }
     }
@@ -165,7 +168,9 @@ pub(super) fn slot_of(joined: &str) -> Slot {
         | "current" | "data" | "content" | "text" | "default" | "input" | "answer" | "response" | "valuestring"
         | "received" | "actual" | "given" | "got" | "payload" | "result" => Slot::Value,
         "columns" | "columnnames" | "cols" | "fields" | "fieldnames" | "headers" | "headings" | "names" | "keys"
-        | "schema" | "required" | "scopes" | "channels" | "permissions" | "include" | "exclude" => Slot::Columns,
+        | "schema" | "required" | "scopes" | "channels" | "permissions" | "include" | "exclude" | "columninfo"
+        | "columnmetadata" | "resultsetmetadata" | "rowtype" | "meta" => Slot::Columns,
+        "rows" | "records" => Slot::Rows,
         // `fieldName` and `fieldValue`, `ParameterKey` and `ParameterValue`.
         _ if joined.ends_with("value") || joined.ends_with("values") => Slot::Value,
         _ if ["name", "key", "path"].iter().any(|end| joined.ends_with(end)) => Slot::Name,

@@ -433,6 +433,16 @@ fn escaped(backslash: u64, last: &mut u64) -> u64 {
     (EVEN ^ (ends << 1)) & follows
 }
 
+/// What is in a string (its first quote is, its last is not), the quotes that delimit strings, and what is escaped.
+#[inline(always)]
+fn strings(c: &Classes, last_in_string: &mut u64, last_escaped: &mut u64) -> (u64, u64, u64) {
+    let escaped = escaped(c.backslash, last_escaped);
+    let quote = c.quote & !escaped;
+    let in_string = prefix_xor(quote) ^ *last_in_string;
+    *last_in_string = ((in_string as i64) >> 63) as u64;
+    (in_string, quote, escaped)
+}
+
 impl SignCarry {
     /// Escapes, what no string may hold, and what a secret shows by.
     #[inline(always)]
@@ -584,10 +594,7 @@ impl<'a> Scan<'a> {
         let mut places = [0; BLOCKS];
         for i in 0..blocks {
             let c = planes.block(i);
-            let escaped = escaped(c.backslash, &mut carry.escaped);
-            let quote = c.quote & !escaped;
-            let in_string = prefix_xor(quote) ^ carry.in_string;
-            carry.in_string = ((in_string as i64) >> 63) as u64;
+            let (in_string, quote, escaped) = strings(&c, &mut carry.in_string, &mut carry.escaped);
             let outside = !(in_string | quote);
             // Outside of strings: signs, whatever cannot stand there, and the beginning of everything else.
             let op = (c.op | c.sign) & outside & !c.space;
@@ -627,6 +634,58 @@ impl<'a> Scan<'a> {
         }
         if let Some(slot) = self.found.get_mut(count) {
             *slot = NONE;
+        }
+    }
+}
+
+/// The commas outside of strings, in JSON text that grows at its end and is taken from its front.
+#[derive(Debug, Default)]
+pub(super) struct Commas {
+    /// What is looked at next.
+    at: usize,
+    last: Option<usize>,
+    in_string: u64,
+    escaped: u64,
+}
+
+impl Commas {
+    /// Where the last one is. (The last bytes of the text, less than a block, are not looked at yet.)
+    pub(super) fn last(&mut self, text: &[u8]) -> Option<usize> {
+        match Level::best() {
+            Level::Portable => self.blocks::<Portable>(text),
+            // SAFETY: the instructions are there, as `Level::best` found.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { self.blocks_avx2(text) },
+        }
+        self.last
+    }
+
+    /// So many bytes are gone from the front.
+    pub(super) fn taken(&mut self, bytes: usize) {
+        self.at = self.at.saturating_sub(bytes);
+        self.last = self.last.and_then(|last| last.checked_sub(bytes)).filter(|last| *last > 0);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+    fn blocks_avx2(&mut self, text: &[u8]) {
+        self.blocks::<avx2::Avx2>(text);
+    }
+
+    #[inline(always)]
+    fn blocks<C: Classify>(&mut self, text: &[u8]) {
+        while let Some(block) = text.get(self.at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+            let classes = C::classify(block);
+            let (in_string, quote, _) = strings(&classes, &mut self.in_string, &mut self.escaped);
+            let mut ops = classes.op & !(in_string | quote);
+            while let Some(top) = ops.checked_ilog2() {
+                if block.get(top as usize) == Some(&b',') {
+                    self.last = Some(self.at + top as usize);
+                    break;
+                }
+                ops ^= 1 << top;
+            }
+            self.at += BLOCK;
         }
     }
 }

@@ -902,13 +902,26 @@ fn columns_of_tables_are_masked() {
         r#"{"data":[[1,"hunter2"]],"columns":["id","password"]}"#,
         r#"{"rows":[[1,"hunter2"]],"fields":[{"name":"id"},{"name":"password"}]}"#,
         r#"[["user","password"],["jo","hunter2"]]"#,
+        // BigQuery, RDS, Athena, Snowflake.
+        r#"{"schema":{"fields":[{"name":"id"},{"name":"password"}]},"rows":[{"f":[{"v":"1"},{"v":"hunter2"}]}]}"#,
+        r#"{"rows":[{"f":[{"v":"1"},{"v":"hunter2"}]}],"schema":{"fields":[{"name":"id"},{"name":"password"}]}}"#,
+        r#"{"columnMetadata":[{"name":"id"},{"name":"password"}],"records":[[{"longValue":1},{"stringValue":"hunter2"}]]}"#,
+        r#"{"Rows":[{"Data":[{"VarCharValue":"1"},{"VarCharValue":"hunter2"}]}],"ResultSetMetadata":{"ColumnInfo":[{"Name":"id"},{"Name":"password"}]}}"#,
+        r#"{"resultSetMetaData":{"rowType":[{"name":"ID"},{"name":"PASSWORD"}]},"data":[["1","hunter2"]]}"#,
     ] {
         let out = json_body(text);
         assert!(!out.contains("hunter2"), "{out}");
         assert!(serde_json::from_str::<Value>(&out).is_ok(), "{out}");
     }
-    let text = r#"{"columns":["id","x"],"rows":[[1,"y"]],"coordinates":[[1.5,2],[3,4]]}"#;
-    assert_eq!(json_body(text), text);
+    for text in [
+        r#"{"columns":["id","x"],"rows":[[1,"y"]],"coordinates":[[1.5,2],[3,4]]}"#,
+        // Rows that name their cells themselves.
+        r#"{"rows":[{"id":1,"tags":["a","b"],"x":"y"}],"fields":[{"name":"id"},{"name":"password"}]}"#,
+        r#"{"fields":[{"name":"id"},{"name":"password"}],"rows":[{"id":1,"tags":["a","b"],"x":"y"}]}"#,
+        r#"{"schema":{"fields":[{"name":"id"},{"name":"x"}]},"rows":[{"f":[{"v":"1"},{"v":"y"}]}]}"#,
+    ] {
+        assert_eq!(json_body(text), text);
+    }
 }
 
 #[test]

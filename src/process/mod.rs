@@ -2,6 +2,8 @@
 //! the host's log callback.
 
 pub mod clock;
+pub mod exit;
+pub mod fork;
 pub mod log;
 pub mod os;
 pub mod panics;

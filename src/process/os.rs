@@ -1,8 +1,5 @@
-//! What only the operating system can tell or do: which process this is after a fork, and which thread gets signals.
-//! The unsafe lines outside src/abi are these, and those of mask/scan.rs for AVX2.
-//!
-//! A forked child has the parent's memory but none of its threads: whatever belongs to one process (the worker, the
-//! random state, the queue) is tagged with the generation that made it and made anew in the child.
+//! What only the operating system can tell or do: what runs around a fork and at the end of the process, and which thread
+//! gets signals. The unsafe lines outside src/abi are these, and those of mask/scan.rs for AVX2.
 
 #[cfg(unix)]
 use std::fs::File;
@@ -11,42 +8,27 @@ use std::mem::ManuallyDrop;
 #[cfg(unix)]
 use std::ops::Deref;
 #[cfg(unix)]
-use std::sync::atomic::AtomicI32;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::Once;
-
-static GENERATION: AtomicU32 = AtomicU32::new(0);
-static INSTALLED: Once = Once::new();
-
-/// Number of forks between the first process that loaded the library and this one. One atomic load.
-pub fn generation() -> u32 {
-    GENERATION.load(Ordering::Relaxed)
-}
-
-/// Has every later fork() counted in the child. Called by whatever holds state of one process; the first call installs.
-pub fn watch_forks() {
-    INSTALLED.call_once(install);
-}
+use std::sync::atomic::{AtomicI32, Ordering};
 
 #[cfg(unix)]
-fn install() {
-    // Everything else in the child waits for first use, outside the fork handler.
-    extern "C" fn in_child() {
-        GENERATION.fetch_add(1, Ordering::Relaxed);
-        for place in &LOCKED_FILES {
-            let file = place.swap(-1, Ordering::Relaxed);
-            if file >= 0 {
-                // SAFETY: the child's copy of a LockedFile's descriptor, which nothing in the child uses any more.
-                unsafe { libc::close(file) };
-            }
-        }
-    }
-    // SAFETY: in_child is async-signal-safe (atomics and close), and the library stays mapped (-z nodelete), so the handler cannot dangle.
-    unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+use super::fork;
+
+/// Has these called around every later fork(): before it, then in the parent and in the child.
+#[cfg(unix)]
+pub fn around_forks(before: extern "C" fn(), in_parent: extern "C" fn(), in_child: extern "C" fn()) {
+    // SAFETY: the library stays mapped (-z nodelete), so the handlers cannot dangle.
+    unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
 }
 
+/// Elsewhere nothing forks.
 #[cfg(not(unix))]
-fn install() {}
+pub fn around_forks(_: extern "C" fn(), _: extern "C" fn(), _: extern "C" fn()) {}
+
+/// Has this called when the process ends by exit() or by the return of main.
+pub fn at_exit(last: extern "C" fn()) {
+    // SAFETY: as for forks, the handler cannot dangle.
+    unsafe { libc::atexit(last) };
+}
 
 /// So many files can be held at a time.
 #[cfg(unix)]
@@ -75,7 +57,7 @@ impl LockedFile {
         let free =
             |place: &&AtomicI32| place.compare_exchange(-1, descriptor, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         let Some(place) = LOCKED_FILES.iter().find(free) else { return Ok(None) };
-        let held = Self { file: ManuallyDrop::new(file), place, generation: generation() };
+        let held = Self { file: ManuallyDrop::new(file), place, generation: fork::generation() };
         match held.try_lock() {
             Ok(()) => Ok(Some(held)),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
@@ -96,13 +78,25 @@ impl Deref for LockedFile {
 #[cfg(unix)]
 impl Drop for LockedFile {
     fn drop(&mut self) {
-        if self.generation != generation() {
+        if self.generation != fork::generation() {
             return; // Closed already; the number may be another file's.
         }
         // Before the file is closed: a child must not close what gets its number next.
         self.place.store(-1, Ordering::Relaxed);
         // SAFETY: dropped once, and not used behind this line.
         unsafe { ManuallyDrop::drop(&mut self.file) };
+    }
+}
+
+/// In a forked child: closes its copies of all [`LockedFile`]s. Async-signal-safe.
+pub fn close_locked_files() {
+    #[cfg(unix)]
+    for place in &LOCKED_FILES {
+        let file = place.swap(-1, Ordering::Relaxed);
+        if file >= 0 {
+            // SAFETY: the child's copy of a LockedFile's descriptor, which nothing in the child uses any more.
+            unsafe { libc::close(file) };
+        }
     }
 }
 

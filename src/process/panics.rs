@@ -3,11 +3,11 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 static CAUGHT: AtomicU64 = AtomicU64::new(0);
-static HOOK: Once = Once::new();
+/// (No lock, which a fork could leave held.)
+static HOOKED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
@@ -25,7 +25,7 @@ pub fn count_one() {
 
 /// Runs `body`; a panic in it becomes Err with its text.
 pub fn contain<T>(body: impl FnOnce() -> T) -> Result<T, String> {
-    if !HOOK.is_completed() {
+    if !HOOKED.load(Ordering::Relaxed) {
         install_hook();
     }
     let outer = QUIET.try_with(|quiet| quiet.replace(true)).unwrap_or(true);
@@ -38,15 +38,16 @@ pub fn contain<T>(body: impl FnOnce() -> T) -> Result<T, String> {
 #[cold]
 #[inline(never)]
 fn install_hook() {
-    HOOK.call_once(|| {
-        // A Rust host shares this hook with us, so only panics on threads that are inside the library are silenced.
-        let previous = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if !QUIET.try_with(Cell::get).unwrap_or(false) {
-                previous(info);
-            }
-        }));
-    });
+    if HOOKED.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    // A Rust host shares this hook with us, so only panics on threads that are inside the library are silenced.
+    let previous = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !QUIET.try_with(Cell::get).unwrap_or(false) {
+            previous(info);
+        }
+    }));
 }
 
 #[cold]

@@ -7,7 +7,7 @@ use rand::rngs::SmallRng;
 use rand::{RngCore, SeedableRng};
 
 use super::{current, Kind};
-use crate::process::os;
+use crate::process::fork;
 
 static DOC_RATIO: AtomicU64 = AtomicU64::new(0);
 
@@ -63,12 +63,12 @@ fn stamp(mut id: [u8; 16], rng: &mut SmallRng) -> [u8; 16] {
 }
 
 fn with_rng<T>(draw: impl FnOnce(&mut SmallRng) -> T) -> T {
-    let generation = os::generation();
+    let generation = fork::generation();
     RNG.with(|cell| {
         let (made_in, mut rng) = match cell.take() {
             Some((made_in, rng)) if made_in == generation => (made_in, rng),
             _ => {
-                os::watch_forks();
+                fork::watch();
                 (generation, seeded())
             }
         };

@@ -28,11 +28,11 @@ def test_rude_callbacks(compile_c, run_c, platform):
     run_c(compile_c(HERE / "hosts.c"), "rude callbacks", env=platform.env(), timeout=30)
 
 
-def test_exit_without_shutdown_does_not_wait(compile_c, run_c, platform):
+def test_exit_without_shutdown_waits_for_a_moment_only(compile_c, run_c, platform):
     platform.always("*", Answer(hang=True))
     begin = time.monotonic()
     run_c(compile_c(HERE / "hosts.c"), "exit without shutdown", env=platform.env(), timeout=15)
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 4  # exit_timeout_ms is 2000, once
 
 
 @pytest.mark.slow

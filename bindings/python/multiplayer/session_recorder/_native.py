@@ -183,7 +183,7 @@ OPTIONS = {
         "mask_body_fields", "mask_header_names", "mask_allow_fields", "mask_paths", "mask_allow_paths", "mask_patterns",
         "headers_to_include", "headers_to_exclude", "log_level",
     ),
-    c_uint32: ("timeout_ms", "batch_max_items", "flush_interval_ms", "session_max_seconds"),
+    c_uint32: ("timeout_ms", "batch_max_items", "flush_interval_ms", "exit_timeout_ms", "session_max_seconds"),
     c_uint64: ("max_payload_bytes", "capture_max_bytes", "queue_max_bytes", "batch_max_bytes"),
     c_double: ("sample_ratio", "auto_doc_traces_ratio"),
     c_int32: (
