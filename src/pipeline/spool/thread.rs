@@ -126,9 +126,17 @@ impl Spool<'_> {
         let mut numbers: HashMap<u32, Vec<u32>> = HashMap::new();
         places.into_iter().for_each(|place| numbers.entry(place.serial).or_default().push(place.number));
         for (serial, numbers) in numbers {
-            let settled = self.segment(serial).map_or(Ok(()), |segment| segment.settle(numbers));
+            let active = self.active == Some(serial);
+            let Some(segment) = self.segment(serial) else { continue };
+            let mut settled = segment.settle(numbers);
+            // At once: what is written next would have the old records look as if they waited.
+            if active && segment.waiting == 0 {
+                settled = settled.and_then(|()| segment.reset());
+            }
             if let Err(e) = settled {
+                self.active = self.active.filter(|active| *active != serial);
                 self.failed(&e);
+                self.pause();
             }
         }
     }
@@ -287,7 +295,9 @@ impl Spool<'_> {
             counts.dropped_spool += damaged;
         });
         if let Err(e) = settled {
+            self.active = None;
             self.failed(&e);
+            self.pause();
         }
         let line = |level, what: &str| log::write(level, || format!("{count} items of the spool were dropped: {what}"));
         match damaged {
@@ -367,6 +377,9 @@ impl Spool<'_> {
 
     fn failed(&mut self, error: &io::Error) {
         self.queue.note(|counts| counts.spool_failures += 1);
+        if self.paused_until.is_some() {
+            return; // Told.
+        }
         let (dir, pause) = (self.dir.name(), self.pause.as_secs());
         log::write(Level::Warn, || format!("the spool in '{dir}' is off for {pause} s: {error}"));
     }
