@@ -65,8 +65,8 @@
  *
  * EXIT
  *   Call mpr_shutdown() before main returns: it ends the session and delivers what is queued, within its time. Without it the
- *   same is done at exit() and after main, within exit_timeout_ms, and no callback is called any more. After _exit(), abort()
- *   or a deadly signal what is queued is lost, with spool_dir what came in the last 50 ms. dlclose() is safe: the library stays in memory.
+ *   same is done at the end of exit() and after main, within exit_timeout_ms; from exit() on no callback is called any more. After _exit(), abort()
+ *   or a deadly signal what is queued is lost; with spool_dir only what came in the last 50 ms. dlclose() is safe: the library stays in memory.
  *
  * SECRETS
  *   Headers, bodies, log and exception texts are masked before they leave, by default and on every kind of session. What
@@ -911,7 +911,7 @@ mpr_status mpr_options_set_spool_max_bytes(mpr_options *options,
 mpr_status mpr_options_get_spool_max_bytes(const mpr_options *options, uint64_t *out);
 
 // How long the process's end may take when nobody called mpr_shutdown(), in milliseconds, 0 to 600000: as much as can be is
-// delivered at exit() and after the return of main. 0 does nothing then. Default 2000.
+// delivered at exit() and after the return of main. 0 does nothing then. Default 2000. Environment: MPR_EXIT_TIMEOUT_MS.
 // Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_set_exit_timeout_ms(mpr_options *options,
                                            uint32_t value);

@@ -218,10 +218,9 @@ fn at_exit() -> Option<(Duration, Box<dyn FnOnce() + Send>)> {
         let mine = recorder.as_ref().filter(|recorder| recorder.generation == fork::generation())?;
         mine.config.exit_timeout
     };
-    // The host's callbacks may be gone already, and what they need (an interpreter, a static object); so may their finalizers.
-    std::mem::forget(log::set_sink(None, 0));
     let work = move || {
         if let Some(recorder) = CURRENT.load_full() {
+            // With it the host's callbacks would go, whose finalizers may need what is gone.
             std::mem::forget(recorder);
         }
         let _ = shutdown(limit);

@@ -997,7 +997,7 @@ pub unsafe extern "C" fn mpr_options_get_spool_max_bytes(options: *const mpr_opt
 }
 
 /// How long the process's end may take when nobody called mpr_shutdown(), in milliseconds, 0 to 600000: as much as can be is
-/// delivered at exit() and after the return of main. 0 does nothing then. Default 2000.
+/// delivered at exit() and after the return of main. 0 does nothing then. Default 2000. Environment: MPR_EXIT_TIMEOUT_MS.
 /// Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 #[no_mangle]
 pub extern "C" fn mpr_options_set_exit_timeout_ms(options: *mut mpr_options, value: u32) -> mpr_status {

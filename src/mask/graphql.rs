@@ -87,7 +87,20 @@ impl Bound {
 
 /// Does text of an unknown kind read as a whole GraphQL document?
 pub(super) fn looks_like(text: &str) -> bool {
-    text.trim_end().ends_with('}') && begins(text)
+    text.trim_end().ends_with('}') && begins(text) && !is_template(text)
+}
+
+/// `{src} -> {dst}`, `{user_id}/{order}`: a message's or a URL's template. After one selection of nothing but names only another
+/// definition may follow.
+fn is_template(text: &str) -> bool {
+    let inner = text.trim_start().strip_prefix('{').unwrap_or("");
+    let Some((names, rest)) = inner.split_once('}') else { return false };
+    let sign = |b: u8| b.is_ascii_alphanumeric() || b.is_ascii_whitespace() || matches!(b, b',' | b'.' | b'_');
+    // (`{id}#{part}`)
+    let rest = if rest.starts_with('#') { rest } else { rest.get(ignored(rest, 0)..).unwrap_or("") };
+    names.bytes().all(sign)
+        && !matches!(rest.bytes().next(), None | Some(b'{' | b'"'))
+        && !["query", "mutation", "subscription", "fragment"].contains(&rest.get(..name_len(rest)).unwrap_or(""))
 }
 
 /// Do these bytes begin with the head of an operation or a fragment?
@@ -1002,6 +1015,16 @@ mod tests {
             "query: x",
         ] {
             assert!(mask_document(&Rules::default(), text, false).is_none(), "{text}");
+        }
+        for template in
+            ["{src} -> {dst}", "{user_id}/{order}", "{a b}-{c}", "{id}#{part}", "{name} has {n}", " {a.b}: {c}"]
+        {
+            assert!(!looks_like(template), "{template}");
+        }
+        for document in
+            ["{ a } { b }", "{a} query B { b }", "{...F} fragment F on T { a }", "{ a(b: 1) } - {c}", "{ a { b } } x }"]
+        {
+            assert!(looks_like(document), "{document}");
         }
         assert!(looks_like("{ a }\n") && !looks_like("{not json") && !looks_like("query of {x"));
     }

@@ -898,7 +898,7 @@ impl<'a> Masker<'a> {
         let frame = &mut self.frame;
         if frame.object {
             frame.named |= named;
-            frame.has_value |= frame.slot() == Slot::Value;
+            frame.has_value |= frame.slot() == Slot::Value && !frame.name.is_of_key();
         } else {
             frame.named = named;
             if !scalar {
@@ -993,6 +993,9 @@ impl<'a> Masker<'a> {
 
     /// The same for what is more often a type than a name.
     fn is_type(&mut self, start: usize, end: usize) -> bool {
+        if self.frame.name.is_of_key() {
+            return super::names::has_parts(self.bytes.get(start + 1..end - 1));
+        }
         self.is_name(start, end) && {
             let raw = self.src.get(start + 1..end - 1).unwrap_or("");
             // With escapes it is no type.
@@ -1030,7 +1033,9 @@ impl<'a> Masker<'a> {
         } else {
             self.rules.fields.answer(raw.as_bytes())
         };
-        let sensitive = answer.hit(Place::Field) == Hit::Yes;
+        // `["DB_PASSWORD=x", …]` and `["--password=x", …]` have their own value.
+        let own = || !self.frame.object && raw.trim_end_matches(['=', ' ']).contains('=');
+        let sensitive = answer.hit(Place::Field) == Hit::Yes && !own();
         if sensitive && self.trail.is_some() {
             self.keep_name(raw);
         }

@@ -8,6 +8,7 @@
 mod elements;
 mod entities;
 mod html;
+mod tables;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use super::json::{self, Rewritten};
 use super::names::{Place, Words};
 use super::{Rules, PLACEHOLDER};
 use html::{is_security, kinds_of, Asked, Known};
+use tables::Table;
 
 /// An element nested deeper than this is masked as a whole.
 const MAX_DEPTH: usize = 200;
@@ -131,6 +133,8 @@ fn mask_at(rules: &Rules, src: &str, cut: bool, dialect: Dialect, level: u8) -> 
         frames: vec![Frame::default()],
         open: Vec::new(),
         muted: None,
+        tables: Vec::new(),
+        column_why: None,
         attributes: Vec::new(),
         spans: Vec::new(),
         patches: Vec::new(),
@@ -255,12 +259,16 @@ struct Frame<'a> {
     key_attribute: Option<(usize, usize)>,
     /// Named by the neighbour of the same name, if they come in pairs.
     paired: bool,
+    /// Its content is left out.
+    muted: bool,
     script: bool,
     children: usize,
     has_text: bool,
     /// A child in a name slot had a sensitive name; a child in a value slot was seen.
     named: bool,
     has_value: bool,
+    /// Its first child was a `dt`.
+    terms: bool,
     naming: Option<Naming<'a>>,
     /// For explanations: the entry of the last name that a child or text said.
     why: Option<Why>,
@@ -303,6 +311,9 @@ struct Masker<'a> {
     /// XML: the names of all open elements.
     open: Vec<&'a str>,
     muted: Option<Muted<'a>>,
+    /// Open tables, and by which entry the cell in hand is in a sensitive column.
+    tables: Vec<Table>,
+    column_why: Option<Why>,
     attributes: Vec<Attribute>,
     /// Attribute values in the output.
     spans: Vec<(usize, usize)>,

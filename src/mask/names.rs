@@ -12,44 +12,61 @@ use super::explain::Why;
 use super::known::{Key, Known};
 
 /// Where in the name the entry must stand.
-const ANY: u8 = 1;
+const ANY: u16 = 1;
 /// The entry must be the end of the name (digits after it do not count): `user_pass`, not `pass_rate`.
-const END: u8 = 2;
+const END: u16 = 2;
 /// The entry must be the whole name.
-const WHOLE: u8 = 4;
+const WHOLE: u16 = 4;
 /// As `WHOLE`, and only for form fields and URL parameters, where the name means one thing.
-const PARAM: u8 = 8;
+const PARAM: u16 = 8;
 /// Not a secret: a hit inside these words does not count.
-const EXCEPT: u8 = 16;
+const EXCEPT: u16 = 16;
 /// The bare name `key`: a secret, unless its object also has a value (then it is the pair's name).
-const KEY: u8 = 32;
+const KEY: u16 = 32;
 /// Added by the user: matches anywhere and no exception applies.
-const USER: u8 = 64;
+const USER: u16 = 64;
+/// What logs in. A name that begins with [`HEAD`] or ends in [`TAIL`] tells a fact about it: `has_password`, `token_expires_in`.
+/// (Not so of cards, papers and persons: `card_expiry` is the card's own.)
+const LOGIN: u16 = 128;
+const HEAD: u16 = 256;
+const TAIL: u16 = 512;
+/// As `TAIL`, but several of them are a list of what logs in: `token_revoked`, not `tokens_revoked`.
+const FACT: u16 = 1024;
+/// What takes from a list and adds nothing to it.
+const TAKES: u16 = EXCEPT | HEAD | TAIL | FACT;
 
 /// The default list. docs/masking.md gives the reason for each group.
-const DEFAULTS: &[(u8, &str)] = &[
+const DEFAULTS: &[(u16, &str)] = &[
     // Passwords.
-    (ANY, "password|passwords|passwd|passwds|pwd|pwds|psw|pswd|passphrase|passcode|passkey"),
-    (ANY, "passwort|passworte|requirepass|masterauth"),
-    (END, "pass|pw|dbpass|userpass|mypass|adminpass|rootpass|loginpass|authpass|mailpass|smtppass|ftppass|sshpass"),
-    (ANY, "pass hash|pass salt|pass key"),
+    (ANY | LOGIN, "password|passwords|passwd|passwds|pwd|pwds|psw|pswd|passphrase|passcode|passkey"),
+    (ANY | LOGIN, "passwort|passworte|requirepass|masterauth|pass1 text|pass2 text"),
+    // The same in other languages.
+    (ANY | LOGIN, "kennwort|mot de passe|contrasena|contraseña|senha|wachtwoord|heslo|hasło|haslo|lösenord|losenord|adgangskode|salasana|jelszó|jelszo"),
+    (ANY | LOGIN, "lozinka|şifre|sifre|пароль|密码|密碼|パスワード|비밀번호|mật khẩu|mat khau|kata sandi"),
+    (END | LOGIN, "mdp"),
+    (WHOLE | LOGIN, "parola"),
+    (END | LOGIN, "pass|pw|dbpass|userpass|mypass|adminpass|rootpass|loginpass|authpass|mailpass|smtppass|ftppass|sshpass"),
+    (ANY | LOGIN, "pass hash|pass salt|pass key"),
     // Tokens, sessions and everything that stands in for a login.
-    (ANY, "token|tokens|jwt|jwts|bearer|authorization|credential|credentials|creds|csrf|xsrf"),
-    (ANY, "jsessionid|phpsessid|session id|session ids|sess id|session key|session cookie|session secret"),
-    (END, "auth|oauth|oauth 2|cookie|cookies|sid|signature|sig"),
-    (ANY, "auth key|auth code|auth hash|auth header|auth data|auth string|auth cookie|auth secret|auth signature"),
-    (ANY, "cookie header|cookie headers|cookie value|cookie values|cookie string|cookie data"),
-    (ANY, "authorization code|code verifier|device code|user code|id assertion|client assertion|saml response|saml assertion"),
+    (ANY | LOGIN, "token|tokens|jwt|jwts|bearer|authorization|credential|credentials|creds|csrf|xsrf"),
+    (ANY | LOGIN, "jsessionid|phpsessid|session id|session ids|sess id|session key|session cookie|session secret"),
+    (END | LOGIN, "auth|oauth|oauth 2|cookie|cookies|sid|signature|sig"),
+    (ANY | LOGIN, "auth key|auth code|auth hash|auth header|auth data|auth string|auth cookie|auth secret|auth signature"),
+    (ANY | LOGIN, "cookie header|cookie headers|cookie value|cookie values|cookie string|cookie data"),
+    (ANY | LOGIN, "authorization code|code verifier|device code|user code|id assertion|client assertion|saml response|saml assertion"),
     (PARAM, "code|session|ticket|assertion|state token"),
     // Keys and secrets.
-    (ANY, "secret|secrets|api key|api keys|api secret|app key|app secret|access key|access keys|account key|private key|private keys"),
-    (ANY, "public key|encryption key|decryption key|signing key|master key|shared key|license key|licence key|ssh key|consumer key"),
-    (ANY, "subscription key|functions key|storage key|service key|client key|hmac key|aes key|rsa key|connection string|conn str|seed phrase|recovery phrase|mnemonic|keystore"),
+    (ANY | LOGIN, "secret|secrets|api key|api keys|api secret|app key|app secret|access key|access keys|account key|private key|private keys"),
+    (ANY | LOGIN, "public key|encryption key|decryption key|signing key|master key|shared key|license key|licence key|ssh key|consumer key"),
+    (ANY | LOGIN, "subscription key|functions key|storage key|service key|client key|hmac key|aes key|rsa key|connection string|conn str|seed phrase|recovery phrase|mnemonic|keystore"),
+    (ANY | LOGIN, "server key|unseal key|unseal keys|recovery key|recovery keys|priv key|xprv|psk|pre shared key|wallet seed|master seed|community string|auth user info"),
+    (WHOLE | LOGIN, "plaintext"),
     (KEY, "key"),
     // One-time codes and second factors.
-    (ANY, "otp|otps|totp|hotp|one time code|one time password|2fa code|tfa code|mfa code|otp code|sms code|verification code|security code"),
-    (ANY, "confirmation code|activation code|backup code|backup codes|recovery code|recovery codes|reset code|pin code|pin number|pin hash|pin block|mfa secret"),
-    (END, "pin|mfa|2fa"),
+    (ANY | LOGIN, "otp|otps|totp|hotp|one time code|one time password|2fa code|tfa code|mfa code|otp code|sms code|verification code|security code"),
+    (ANY | LOGIN, "confirmation code|activation code|backup code|backup codes|recovery code|recovery codes|reset code|pin code|pin number|pin hash|pin block|mfa secret"),
+    (ANY | LOGIN, "oob code|binding code|login code|access code|magic code|magic link|reset link|reset url"),
+    (END | LOGIN, "pin|mfa|2fa"),
     (ANY, "security question|security answer|secret question|secret answer|maiden name"),
     // Cards and bank accounts.
     (ANY, "credit card|credit cards|debit card|card number|card numbers|card num|card no|cc number|cc num|cc no|ccn|cvv|cvc|cvn|csc|card code|card pin"),
@@ -67,10 +84,26 @@ const DEFAULTS: &[(u8, &str)] = &[
     (ANY, "street address|home address|billing address|shipping address|mailing address|postal address|delivery address|address line|address lines"),
     (WHOLE, "tel|mobile"),
     // Words above that are harmless beside these.
+    (HEAD, "has|is|was|needs|requires|require|must|should|show|hide"),
+    (TAIL, "expires|expires in|expires at|expires on|expire|expires after|expiry|expiry date|expiration|expiration date|expiration time|not after|not before"),
+    (TAIL, "ttl|lifetime|lifespan|validity|max age|timeout|seconds|secs|minutes|hours|days|millis|timestamp|max reuse"),
+    (TAIL, "created at|updated at|changed at|modified at|rotated at|issued at|revoked at|expired at|used at|sent at|verified at|reset at|confirmed at"),
+    (TAIL, "last changed|last changed at|last change|last changed date|last set|last used|last used at|last used date|last rotated|last rotated date|last rotation|last updated|change date|changed date"),
+    (TAIL, "count|status|alg|algorithm|signing alg values supported|attempts left|attempts remaining"),
+    (FACT, "required|enabled|disabled|valid|expired|verified|revoked|missing|allowed|supported"),
     (EXCEPT, "token type|token types|token count|token counts|token limit|token limits|token usage|token endpoint|token url|token uri|token index"),
     (EXCEPT, "max tokens|min tokens|total tokens|prompt tokens|completion tokens|input tokens|output tokens|reasoning tokens|cached tokens|num tokens|tokens used"),
+    (EXCEPT, "audio tokens|text tokens|image tokens|video tokens|prediction tokens|context tokens|thinking tokens|budget tokens|generation tokens|eval tokens|max new tokens"),
+    (EXCEPT, "n tokens|remaining tokens|billed tokens|estimated tokens|limit tokens|ratelimit reset tokens|tokens remaining|tokens limit|tokens total|tokens consumed|tokens processed"),
+    (EXCEPT, "tokens per second|tokens per sec|tokens per minute|tokens per request|tokens per day|tokens to sample|bos token|bos token id|eos token|eos token id|pad token|pad token id|unk token"),
+    (EXCEPT, "next token|next page token|prev page token|previous page token|next continuation token|next sync token|pagination token|skip token"),
+    (EXCEPT, "token name|token names|token issuer|token source|token audience|jwt issuer|jwt audience|credential type|otp length|otp digits|passwordless|credentials required"),
+    (EXCEPT, "min password length|max password length|minimum password length|maximum password length|password min length|password max length|with credentials|csrf protection"),
+    (EXCEPT, "secret arn|secret ref|secret key ref|secret type|secret version|secret path|secrets manager|image pull secret|image pull secrets"),
+    (EXCEPT, "authorization status|authorization type|authorization mode|authorization policy|authorization policies|phone number verified|email address verified"),
     (EXCEPT, "authorization url|authorization uri|authorization endpoint|authorization server|allow credentials|password policy|secret name"),
     (EXCEPT, "ip address|ip addresses|ipv4 address|ipv6 address|mac address|mac addresses|host address|bind address|listen address|server address|memory address|base address"),
+    (EXCEPT, "remote address|peer address|node address|broker address|upstream address|socket address|network address|gateway address"),
 ];
 
 /// Parts that are looked for inside a single word, for names written together: `userpassword`.
@@ -88,6 +121,9 @@ fn parts(first: u8) -> &'static [&'static str] {
 
 /// The same at the end of a word: `csrftoken`, `appsecret`, `dbpwd`, `phpsessid`, `useremail`.
 const SUFFIXES: &[&str] = &["token", "secret", "pwd", "sessid", "csrf", "xsrf", "email", "basicauth"];
+
+/// Those of them that do not log in.
+const PERSONAL: &[&str] = &["phonenumber", "accountnumber", "creditcard", "cardnumber", "emailaddress", "email"];
 
 /// The answer about one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,9 +180,15 @@ impl Answer {
         self.0 & !4 == 0
     }
 
+    /// Is it of a key as JSON has them? See [`slot_in_key`].
+    #[inline(always)]
+    pub(super) fn is_of_key(self) -> bool {
+        self.0 & 64 != 0
+    }
+
     #[inline(always)]
     pub(super) fn slot(self) -> Slot {
-        match self.0 >> 3 {
+        match self.0 >> 3 & 7 {
             1 => Slot::Name,
             2 => Slot::Value,
             3 => Slot::Key,
@@ -166,7 +208,7 @@ pub(super) fn slot_of(joined: &str) -> Slot {
         "type" | "kind" | "event" => Slot::Type,
         "value" | "values" | "val" | "v" | "old" | "new" | "before" | "after" | "from" | "to" | "previous"
         | "current" | "data" | "content" | "text" | "default" | "input" | "answer" | "response" | "valuestring"
-        | "received" | "actual" | "given" | "got" | "payload" | "result" => Slot::Value,
+        | "received" | "actual" | "given" | "got" | "payload" | "result" | "stringdata" => Slot::Value,
         "columns" | "columnnames" | "cols" | "fields" | "fieldnames" | "headers" | "headings" | "names" | "keys"
         | "schema" | "required" | "scopes" | "channels" | "permissions" | "include" | "exclude" | "columninfo"
         | "columnmetadata" | "resultsetmetadata" | "rowtype" | "meta" => Slot::Columns,
@@ -178,6 +220,21 @@ pub(super) fn slot_of(joined: &str) -> Slot {
     }
 }
 
+/// What names mean in a key as JSON has them: its kind, `{"kty": "RSA", …}`, is a type, and its private parts are what that names.
+/// They are no values beside a bare `key`.
+fn slot_in_key(joined: &str) -> Option<Slot> {
+    match joined {
+        "kty" => Some(Slot::Type),
+        "d" | "p" | "q" | "dp" | "dq" | "qi" | "oth" => Some(Slot::Value),
+        _ => None,
+    }
+}
+
+/// Is this a kind of key as JSON has them, whose private parts have names of a letter or two?
+pub(super) fn has_parts(kind: Option<&[u8]>) -> bool {
+    matches!(kind, Some(b"RSA" | b"EC" | b"OKP" | b"AKP"))
+}
+
 /// What kind of name is asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -185,6 +242,15 @@ pub(super) enum Place {
     Field,
     /// A form field or a URL parameter.
     Param,
+}
+
+/// Words that are on the list.
+struct Run {
+    first: usize,
+    last: usize,
+    /// It is what logs in, and only one.
+    login: bool,
+    one: bool,
 }
 
 /// A name cut into words; kept by the caller so that asking allocates nothing.
@@ -195,7 +261,7 @@ pub(super) struct Words {
     /// Where each word ends in `joined`.
     ends: Vec<usize>,
     /// Scratch: runs that hit, and runs that are exceptions, as (first word, last word).
-    hits: Vec<(usize, usize)>,
+    hits: Vec<Run>,
     excepted: Vec<(usize, usize)>,
     /// The letters that made the last name sensitive, as a place in `joined`.
     found: Option<(usize, usize)>,
@@ -307,7 +373,7 @@ impl Hasher for Fnv {
 /// A compiled list of names.
 #[derive(Clone)]
 pub(super) struct NameSet {
-    entries: HashMap<Box<str>, u8, BuildHasherDefault<Fnv>>,
+    entries: HashMap<Box<str>, u16, BuildHasherDefault<Fnv>>,
     known: Arc<Known>,
     /// For each first byte, which lengths occur (bit 63: 63 and more): most runs are dismissed here.
     lengths: Box<[u64; 256]>,
@@ -369,7 +435,7 @@ impl NameSet {
         set
     }
 
-    fn add(&mut self, name: &str, mode: u8) {
+    fn add(&mut self, name: &str, mode: u16) {
         let mut words = Words::default();
         words.fill(name);
         let joined = words.joined;
@@ -378,7 +444,16 @@ impl NameSet {
             *lengths |= 1 << joined.len().min(63);
         }
         self.longest = self.longest.max(joined.len());
-        for ending in [joined.clone(), format!("{joined}s")] {
+        // (A name in which nothing else is found is none anyway.)
+        if mode & !TAKES != 0 {
+            self.tells(&joined);
+        }
+        *self.entries.entry(joined.into_boxed_str()).or_insert(0) |= mode;
+    }
+
+    /// Notes how the names begin and end that have this entry.
+    fn tells(&mut self, joined: &str) {
+        for ending in [joined.to_owned(), format!("{joined}s")] {
             // A short entry may have any letter before it.
             let before: &[u8] = if ending.len() == 2 { LETTERS } else { b" " };
             for letter in before {
@@ -386,15 +461,15 @@ impl NameSet {
                     .and_then(|three| Some((self.ends.get_mut(three / 64)?, three % 64)))
                 {
                     Some((bits, bit)) => *bits |= 1 << bit,
-                    // Of one letter, or of other scripts: nothing can be told from the end.
-                    None => self.ends.fill(u64::MAX),
+                    // Of one letter: nothing can be told from the end. (Of phrases in other scripts it never is.)
+                    None if ending.is_ascii() => self.ends.fill(u64::MAX),
+                    None => {}
                 }
             }
         }
         if joined.is_ascii() {
             self.begins(joined.as_bytes(), BEGIN);
         }
-        *self.entries.entry(joined.into_boxed_str()).or_insert(0) |= mode;
     }
 
     /// Notes what an entry or a part begins with. A shorter entry may be followed by anything, or by nothing.
@@ -415,7 +490,7 @@ impl NameSet {
         }
     }
 
-    fn get(&self, run: &str) -> u8 {
+    fn get(&self, run: &str) -> u16 {
         let first = run.bytes().next().map_or(0, usize::from);
         let lengths = self.lengths.get(first).copied().unwrap_or(0);
         if lengths & (1 << run.len().min(63)) == 0 {
@@ -455,7 +530,7 @@ impl NameSet {
     #[inline(never)]
     fn find_answer(&self, name: &[u8], key: Option<Key>) -> Answer {
         let mut plain = [0; QUICK];
-        let slot = |joined: &str| slot_of(joined) as u8;
+        let slot = |joined: &str| slot_in_key(joined).map_or(slot_of(joined) as u8, |slot| slot as u8 | 8);
         let (hit, param, slot) = match self.quick(name, &mut plain) {
             Some(joined) => (Hit::No, false, slot(joined)),
             None => {
@@ -559,13 +634,15 @@ impl NameSet {
             }
             last -= 1;
         }
+        // Does it begin so that it tells a fact, and from which word on does it end so?
+        let (mut head, mut tail, mut fact) = (false, usize::MAX, usize::MAX);
         let mut start = 0usize;
         for (i, first_end) in ends.iter().enumerate() {
             if self.parts {
                 let word = joined.get(start..*first_end).unwrap_or("");
                 let ends_phrase = !end_only || i + 1 == last;
-                if word.len() > 5 && ends_phrase && has_part(word) {
-                    hits.push((i, i));
+                if let Some(part) = Some(word).filter(|word| word.len() > 5 && ends_phrase).and_then(part_of) {
+                    hits.push(Run { first: i, last: i, login: !PERSONAL.contains(&part), one: !word.ends_with('s') });
                 }
             }
             for (j, end) in ends.iter().enumerate().skip(i) {
@@ -590,6 +667,13 @@ impl NameSet {
                 if mode & EXCEPT != 0 {
                     excepted.push((i, j));
                 }
+                head |= mode & HEAD != 0 && i == 0;
+                if mode & TAIL != 0 && at_end {
+                    tail = tail.min(i);
+                }
+                if mode & FACT != 0 && at_end {
+                    fact = fact.min(i);
+                }
                 if mode & KEY != 0 && whole && mode & EXCEPT == 0 {
                     // Nothing else can hit: it is the whole name.
                     *found = Some((start, *end));
@@ -600,13 +684,18 @@ impl NameSet {
                     || (mode & WHOLE != 0 && whole)
                     || (mode & PARAM != 0 && whole && place == Place::Param);
                 if hit {
-                    hits.push((i, j));
+                    let one = !run.ends_with('s') || run.ends_with("pass");
+                    hits.push(Run { first: i, last: j, login: mode & LOGIN != 0, one });
                 }
             }
             start = *first_end;
         }
-        let covered = |h: &(usize, usize)| excepted.iter().any(|e| e.0 <= h.0 && h.1 <= e.1);
-        let Some((first, last)) = hits.iter().find(|h| !covered(h)) else { return Hit::No };
+        let covered = |hit: &Run| {
+            let tail = if hit.one { tail.min(fact) } else { tail };
+            let told = (head && hit.first > 0) || (tail < ends.len() && hit.last < tail);
+            (hit.login && told) || excepted.iter().any(|(first, last)| *first <= hit.first && hit.last <= *last)
+        };
+        let Some(Run { first, last, .. }) = hits.iter().find(|hit| !covered(hit)) else { return Hit::No };
         let end = |word: usize| ends.get(word).copied().unwrap_or(0);
         *found = Some((first.checked_sub(1).map_or(0, end), end(*last)));
         Hit::Yes
@@ -640,12 +729,9 @@ impl NameSet {
         if mode & USER != 0 {
             return (run.to_owned(), true);
         }
-        let defaults = DEFAULTS.iter().filter(|(mode, _)| mode & EXCEPT == 0).flat_map(|(_, names)| names.split('|'));
+        let defaults = DEFAULTS.iter().filter(|(mode, _)| mode & TAKES == 0).flat_map(|(_, names)| names.split('|'));
         let written = defaults.into_iter().find(|entry| entry.split(' ').collect::<String>() == run);
-        let part = || {
-            let all = (b'a'..=b'z').flat_map(|first| parts(first).iter()).chain(SUFFIXES);
-            all.into_iter().find(|part| run.contains(*part)).copied()
-        };
+        let part = || part_of(run);
         (written.or_else(part).unwrap_or(run).to_owned(), false)
     }
 }
@@ -703,12 +789,13 @@ fn last_three(name: &[u8]) -> Option<usize> {
     Some((first * 36 + before) * 36 + last)
 }
 
-fn has_part(word: &str) -> bool {
+/// The part that is in a word.
+fn part_of(word: &str) -> Option<&'static str> {
     let bytes = word.as_bytes();
-    let inside = bytes.iter().enumerate().any(|(i, first)| {
-        parts(*first).iter().any(|part| bytes.get(i..).is_some_and(|rest| rest.starts_with(part.as_bytes())))
+    let inside = bytes.iter().enumerate().find_map(|(i, first)| {
+        parts(*first).iter().find(|part| bytes.get(i..).is_some_and(|rest| rest.starts_with(part.as_bytes())))
     });
-    inside || SUFFIXES.iter().any(|suffix| word.ends_with(suffix))
+    inside.or_else(|| SUFFIXES.iter().find(|suffix| word.ends_with(**suffix))).copied()
 }
 
 #[cfg(test)]
@@ -907,6 +994,67 @@ mod tests {
         assert_eq!(ask("password_token_type"), Hit::Yes);
         assert_eq!(ask("email_ip_address"), Hit::No);
         assert_eq!(ask("max_tokens_secret"), Hit::Yes);
+    }
+
+    #[test]
+    fn facts_about_a_secret_are_none() {
+        for name in [
+            "has_password",
+            "isSecret",
+            "needsToken",
+            "must_change_password",
+            "password_required",
+            "passwordExpired",
+            "otp_enabled",
+            "password_changed_at",
+            "passwordLastChanged",
+            "access_token_expires_in",
+            "refreshTokenExpiresAt2",
+            "tokenExpiry",
+            "accessTokenLifespan",
+            "api_keys_count",
+            "jwt_alg",
+            "id_token_signing_alg_values_supported",
+            "accepted_prediction_tokens",
+            "nextPageToken",
+            "NextToken",
+            "$skiptoken",
+            "imagePullSecrets",
+            "secretKeyRef",
+            "phone_number_verified",
+            "remoteAddress",
+        ] {
+            assert_eq!(ask(name), Hit::No, "{name}");
+        }
+        for name in [
+            // The card's own, and a person's.
+            "creditCardExpiry",
+            "card_number_last_used",
+            "passport_expires_at",
+            // Several: a list of them.
+            "tokens_revoked",
+            "api_keys_enabled",
+            // Names that have been seen with a secret in them.
+            "page_token",
+            "continuation_token",
+            "enable_password",
+            "verify_password",
+            "reset_tokens",
+            "password_attempts",
+            "password_changed",
+            // A secret of the fact's own.
+            "token_expires_in_secret",
+            "is_password_email",
+            "has",
+            "password",
+        ] {
+            assert_eq!(ask(name), if name == "has" { Hit::No } else { Hit::Yes }, "{name}");
+        }
+        // What the user adds counts whatever is around it.
+        let set = NameSet::body(["token expires in", "badge"], []);
+        for name in ["token_expires_in", "has_badge", "badge_required"] {
+            assert_eq!(set.ask(name, Place::Field, &mut Words::default()), Hit::Yes, "{name}");
+        }
     }
 
     #[test]

@@ -20,9 +20,30 @@ const MAX_ENTRY: usize = 1024;
 const MAX_LISTED: usize = 256;
 
 /// Words that a literal stands behind which no column names.
-pub(super) const LITERALS: &[&str] = &["values", "value", "select", "entry", "identified"];
+pub(super) const LITERALS: &[&str] = &[
+    "values",
+    "value",
+    "select",
+    "entry",
+    "identified",
+    "crypt",
+    "pgp_sym_encrypt",
+    "pgp_sym_decrypt",
+    "aes_encrypt",
+    "aes_decrypt",
+    "encryptbypassphrase",
+    "decryptbypassphrase",
+    "sp_addlogin",
+    "sp_password",
+    "__construct",
+    "mysqli_connect",
+    "ldap_bind",
+    "password_verify",
+];
+/// Those of them that are given secrets to work with.
+const FUNCTIONS: usize = 13;
 /// Words that values in brackets stand behind.
-pub(super) const BRACKETS: &[&str] = &["values", "value", "row", "contains", "is"];
+pub(super) const BRACKETS: &[&str] = &["values", "value", "row", "contains", "is", "in", "parameter"];
 /// What drivers call the values that they send beside a statement.
 const PARAMETERS: &[&str] =
     &["parameters", "params", "bindings", "binds", "bind", "args", "arguments", "bound", "values", "replacements"];
@@ -38,6 +59,40 @@ pub(super) fn dollars(bytes: &[u8]) -> Option<usize> {
     let len = tag.iter().take(MAX_TAG).take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
     // `$1$` is no tag but a hash's beginning, `$1`.
     (tag.get(len) == Some(&b'$') && !tag.first().is_some_and(u8::is_ascii_digit)).then_some(len + 2)
+}
+
+/// What a statement inserts into.
+enum Columns {
+    /// Columns, and which of them are sensitive.
+    Named(Vec<(bool, String)>),
+    /// `INSERT INTO t VALUES (…)`: nobody knows which value is which.
+    Unnamed,
+}
+
+/// How far statements were looked for behind lists of values.
+#[derive(Default)]
+pub(super) struct Behind {
+    seen: usize,
+    /// Where the last verb is, and the last one with a sensitive name behind it.
+    verb: usize,
+    told: usize,
+}
+
+/// Does a text end with the table of a statement that names no columns: `INSERT INTO users`, `` REPLACE `users` ``?
+fn is_into_table(lead: &str) -> bool {
+    let is_name = |b: &u8| is_token(*b) || matches!(b, b'"' | b'`' | b'[' | b']');
+    let near = lead.as_bytes().get(lead.len().saturating_sub(MAX_LEAD)..).unwrap_or(&[]);
+    let table = near.iter().rev().take_while(|b| is_name(b)).count();
+    let before = near.get(..near.len() - table).unwrap_or(&[]).trim_ascii_end();
+    let word = before.rsplit(|b| !is_token(*b)).next().unwrap_or(&[]);
+    table > 0 && ["into", "replace", "insert", "table"].iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// Is this item of a row a text? Numbers of columns without names are left.
+fn is_literal(item: &str) -> bool {
+    let item = item.trim_start();
+    let quote = item.find(['\'', '"']).filter(|i| *i <= 2 && item.bytes().take(*i).all(|b| b.is_ascii_alphabetic()));
+    quote.is_some() || dollars(item.as_bytes()).is_some() || item.starts_with("0x")
 }
 
 /// What stands for a value that is sent beside the statement.
@@ -57,6 +112,46 @@ fn trimmed(column: &str) -> &str {
     column.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '`' | '\'' | '[' | ']' | '\\'))
 }
 
+/// Does a text end with a word, in any case?
+fn ends_with_word(lead: &[u8], word: &[u8]) -> bool {
+    lead.len().checked_sub(word.len()).and_then(|at| lead.get(at..)).is_some_and(|tail| tail.eq_ignore_ascii_case(word))
+}
+
+/// `binding parameter [2] as [VARCHAR] - `, `binding parameter (2:VARCHAR) <- `
+fn is_binding(lead: &[u8]) -> bool {
+    let line = lead.rsplit(|b| *b == b'\n').next().unwrap_or(&[]);
+    line.windows("binding parameter ".len()).any(|words| words.eq_ignore_ascii_case(b"binding parameter "))
+}
+
+/// What stands before the values that SQLAlchemy and Prisma log: `[generated in 0.1s] `, `prisma:params `.
+fn is_logged_list(lead: &[u8]) -> bool {
+    const NOTES: &[&[u8]] =
+        &[b"generated in ", b"cached since ", b"no key ", b"raw sql", b"caching disabled ", b"dialect "];
+    let note = lead.strip_suffix(b"] ").and_then(|lead| lead.rsplit(|b| *b == b'[').next());
+    note.is_some_and(|note| NOTES.iter().any(|known| note.starts_with(known))) || lead.ends_with(b"prisma:params ")
+}
+
+/// A list of values behind the statement itself: `… values (?, ?) ["jo", "x"]`. (`[Name]` is a name of SQL Server's.)
+fn is_list(bytes: &[u8], open: usize) -> bool {
+    let before = open.checked_sub(1).and_then(|i| bytes.get(i));
+    let begins = |b: &u8| b.is_ascii_digit() || matches!(b, b'"' | b'\'');
+    bytes.get(open) == Some(&b'[')
+        && before == Some(&b' ')
+        && bytes.get(open + 1..).is_some_and(|rest| {
+            rest.first().is_some_and(begins) || rest.starts_with(b"null,") || rest.starts_with(b"[\"")
+        })
+}
+
+/// The name of a parameter and its sign: `@p0 = `, `:p1=`, `-- @0: `, `-- p__linq__0: `
+fn is_set(lead: &[u8]) -> bool {
+    let lead = lead.strip_suffix(b"N").unwrap_or(lead).trim_ascii_end();
+    let Some(lead) = lead.strip_suffix(b"=").or_else(|| lead.strip_suffix(b":")) else { return false };
+    let lead = lead.trim_ascii_end();
+    let name = lead.iter().rev().take(MAX_TAG).take_while(|b| is_token(**b)).count();
+    let (before, name) = lead.split_at(lead.len() - name);
+    matches!(before.last(), Some(b'@' | b':')) || name.starts_with(b"p__linq__")
+}
+
 impl Scan<'_> {
     /// Literals that SQL compares with a sensitive column or sets it to, without a sign that other text has: `password IN ('x')`,
     /// `WITH PASSWORD 'x'`, `INSERT INTO t (id, password) VALUES (1, 'x')`.
@@ -69,6 +164,12 @@ impl Scan<'_> {
                 () if is("select") => self.selected(start, end),
                 () if is("entry") => self.duplicate(start, end),
                 () if is("contains") || is("is") => self.refused(start, end),
+                () if is("parameter") => self.binding(start, end),
+                // Of PHP's classes those that connect.
+                () if is("__construct") && !["PDO->", "mysqli->"].iter().any(|class| self.follows(start, class)) => {
+                    None
+                }
+                () if LITERALS.iter().rev().take(FUNCTIONS).any(|known| is(known)) => self.arguments(end),
                 () => None,
             };
             if found.is_some() || !is("identified") {
@@ -92,6 +193,10 @@ impl Scan<'_> {
                 // (An apostrophe opens nothing.)
                 b'\'' if at > end && !letters(at) => break,
                 b'$' if at > end && dollars(rest).is_some() => break,
+                // `pin IN (1234, ?)`
+                b'0'..=b'9' | b'-' | b'?' | b'$' | b':' | b'@' | b'%' if last.eq_ignore_ascii_case("in") => {
+                    return self.numbers(start, last_end, at);
+                }
                 // Names have double quotes, but for those of a password in MySQL and Oracle.
                 b'"' if blank(at) && is_opening(last) && self.slice(last_end, at).trim().is_empty() => break,
                 b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'`' | b']' | b'<' | b'>' | b'!' | b'=' | b'~' | b'(' => 1,
@@ -99,11 +204,12 @@ impl Scan<'_> {
                 b if b.is_ascii_alphabetic() && words < 5 => {
                     let len = rest.iter().take_while(|b| is_token(**b)).count();
                     let operator = self.slice(at, at + len);
-                    let known =
-                        ["not", "like", "ilike", "in", "is", "by", "with", "as", "for", "via", "using", "between"];
+                    const KNOWN: &[&str] =
+                        &["not", "like", "ilike", "in", "is", "by", "with", "as", "for", "via", "using", "between"];
                     // `IDENTIFIED WITH ed25519 BY 'x'`
                     let plugin = identified && ["with", "via"].iter().any(|with| last.eq_ignore_ascii_case(with));
-                    if !plugin && !known.iter().any(|known| operator.eq_ignore_ascii_case(known)) {
+                    let hash = identified && operator.eq_ignore_ascii_case("values");
+                    if !plugin && !hash && !KNOWN.iter().any(|known| operator.eq_ignore_ascii_case(known)) {
                         return None;
                     }
                     words += 1;
@@ -184,8 +290,11 @@ impl Scan<'_> {
         end.min(self.src.len()) - at
     }
 
-    /// The columns in brackets before `VALUES` or `SELECT`, and which of them are sensitive. `None`: none is.
-    fn columns(&self, start: usize) -> Option<Vec<(bool, &str)>> {
+    /// What is inserted behind `VALUES` or `SELECT`: the columns in brackets before it. `None`: nothing sensitive, or it was seen to.
+    fn columns(&self, start: usize) -> Option<Columns> {
+        if start < self.rows_to {
+            return None;
+        }
         let mut from = start.saturating_sub(MAX_COLUMNS);
         while !self.src.is_char_boundary(from) {
             from += 1;
@@ -193,20 +302,23 @@ impl Scan<'_> {
         let lead = self.src.get(from..start)?;
         let mut list = lead.trim_end().trim_end_matches('(').trim_end();
         if !list.ends_with(')') {
-            // `(id, password) OUTPUT inserted.id VALUES (…)`, `… OVERRIDING SYSTEM VALUE VALUES (…)`
+            if is_into_table(list) {
+                return Some(Columns::Unnamed);
+            }
+            // `(id, password) OUTPUT inserted.id VALUES (…)`, `… OVERRIDING SYSTEM VALUE VALUES (…)`, `WITH t (id, password) AS (VALUES …`
             let near = list.bytes().rev().take(MAX_CLAUSE).position(|b| b == b')')?;
             let clause = list.get(list.len() - near..)?.trim_start();
             let word = clause.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
-            if !["output", "overriding"].iter().any(|known| word.eq_ignore_ascii_case(known)) {
+            if !["output", "overriding", "as"].iter().any(|known| word.eq_ignore_ascii_case(known)) {
                 return None;
             }
             list = list.get(..list.len() - near)?;
         }
-        let columns = |list: &str| -> Option<(usize, Vec<(bool, &str)>)> {
+        let columns = |list: &str| -> Option<(usize, Vec<(bool, String)>)> {
             let open = list.rfind('(')?;
             let names = self.slice(from + open + 1, from + list.len() - 1).split(',').map(trimmed);
             let secret = |name: &str| self.rules.fields.answer(name.as_bytes()).hit(Place::Field) == Hit::Yes;
-            Some((open, names.map(|name| (secret(name), name)).collect()))
+            Some((open, names.map(|name| (secret(name), name.to_owned())).collect()))
         };
         let (open, mut found) = columns(list)?;
         // `(id, password) OUTPUT inserted.id INTO @t (id) VALUES (…)`
@@ -218,16 +330,12 @@ impl Scan<'_> {
                 found = columns(before.get(..=above)?)?.1;
             }
         }
-        found.iter().any(|(secret, _)| *secret).then_some(found)
+        found.iter().any(|(secret, _)| *secret).then_some(Columns::Named(found))
     }
 
     /// The rows after `VALUES`, where a list of columns stands before it.
     fn inserted(&mut self, start: usize, end: usize) -> Option<usize> {
-        if start < self.rows_to {
-            return None;
-        }
-        let columns: Vec<(bool, String)> =
-            self.columns(start)?.into_iter().map(|(secret, name)| (secret, name.to_owned())).collect();
+        let columns = self.columns(start)?;
         let mut at = end;
         let mut depth = 0usize;
         // The items of a row: where each begins.
@@ -301,8 +409,20 @@ impl Scan<'_> {
     }
 
     /// The items of a row, each up to the next.
-    fn row(&mut self, columns: &[(bool, String)], items: &[usize], end: usize, cut: bool) {
+    fn row(&mut self, columns: &Columns, items: &[usize], end: usize, cut: bool) {
         let ends = items.iter().skip(1).map(|next| next - 1).chain([end]);
+        let columns = match columns {
+            Columns::Named(columns) => columns,
+            Columns::Unnamed => {
+                for (start, end) in items.iter().zip(ends) {
+                    let item = self.slice(*start, end).trim();
+                    if is_literal(item) || is_placeholder(item, "") {
+                        self.item(*start, end, "");
+                    }
+                }
+                return;
+            }
+        };
         if items.len() > columns.len() || (items.len() < columns.len() && !cut) {
             // Values without quotes that hold commas: who knows which is which.
             if let Some(first) = items.first() {
@@ -323,22 +443,26 @@ impl Scan<'_> {
         let first = start + text.len() - text.trim_start().len();
         let last = end - (text.len() - text.trim_end().len());
         let text = self.slice(first, last.max(first));
-        if text.is_empty() || is_placeholder(text, column) {
+        if text.is_empty() {
             return;
         }
-        match (text.find('\''), text.ends_with('\'')) {
-            (Some(quote), true) if quote <= 1 && text.len() > quote + 1 => self.later(first + quote + 1, last - 1),
+        if is_placeholder(text, column) {
+            self.bound(last);
+            return;
+        }
+        match text.find(['\'', '"']) {
+            Some(quote)
+                if quote <= 1 && text.len() > quote + 1 && text.as_bytes().get(quote) == text.as_bytes().last() =>
+            {
+                self.later(first + quote + 1, last - 1);
+            }
             _ => self.later(first, last),
         }
     }
 
     /// `INSERT INTO t (id, password) SELECT 1, 'x' FROM …`
     fn selected(&mut self, start: usize, end: usize) -> Option<usize> {
-        if start < self.rows_to {
-            return None;
-        }
-        let columns: Vec<(bool, String)> =
-            self.columns(start)?.into_iter().map(|(secret, name)| (secret, name.to_owned())).collect();
+        let columns = self.columns(start)?;
         let mut at = end;
         let mut depth = 0usize;
         let mut items = vec![end];
@@ -383,8 +507,14 @@ impl Scan<'_> {
         }
         let end_of = at.min(self.src.len());
         let ends: Vec<usize> = items.iter().skip(1).map(|next| next - 1).chain([end_of]).collect();
-        for (((start, end), literal), (secret, name)) in items.iter().zip(ends).zip(literal).zip(&columns) {
-            if *secret && literal {
+        for (i, ((start, end), literal)) in items.iter().zip(ends).zip(literal).enumerate() {
+            let (secret, name) = match &columns {
+                Columns::Unnamed => (is_literal(self.slice(*start, end)), ""),
+                Columns::Named(columns) => {
+                    columns.get(i).map_or((false, ""), |(secret, name)| (*secret, name.as_str()))
+                }
+            };
+            if secret && literal {
                 self.item(*start, end, name);
             }
         }
@@ -488,11 +618,197 @@ impl Scan<'_> {
             }
             _ => return None,
         }
-        if !self.has_statement(start) {
+        if !self.has_statement(start) && !self.has_statement_behind(open) {
             return None;
         }
         let (close, end) = self.bracket(open, self.src.len());
         self.replace(open + 1, close);
+        Some(end)
+    }
+
+    /// Does a statement that names a sensitive column stand behind this place: `[Parameters=[@p0='x'], …] UPDATE …`?
+    fn has_statement_behind(&mut self, at: usize) -> bool {
+        const VERBS: &[&str] = &["insert", "update", "select", "delete", "merge", "replace", "with", "call", "exec"];
+        // Each byte is looked at once, however many lists of values there are.
+        let end = (at + MAX_STATEMENT).min(self.src.len());
+        let mut from = self.behind.seen.max(at);
+        while self.behind.told < at && from < end {
+            let rest = self.bytes.get(from..end).unwrap_or(&[]);
+            let len = rest.iter().take_while(|b| is_token(**b)).count();
+            let word = rest.get(..len).unwrap_or(&[]);
+            if VERBS.iter().any(|verb| word.eq_ignore_ascii_case(verb.as_bytes())) {
+                self.behind.verb = from;
+            } else if len > 0 && self.behind.verb >= at && self.rules.fields.answer(word).hit(Place::Field) == Hit::Yes
+            {
+                self.behind.told = self.behind.verb;
+            }
+            from += len + 1;
+        }
+        self.behind.seen = from;
+        self.behind.told >= at
+    }
+
+    /// A place that stands for a value of a sensitive column: the values that are told behind the statement are masked, as its
+    /// driver or its logger writes them.
+    pub(super) fn bound(&mut self, from: usize) {
+        let mut at = from.max(self.bound_to);
+        let end = (from + MAX_STATEMENT).min(self.src.len());
+        let mut line = from;
+        while at < end {
+            let Some(b) = self.bytes.get(at).copied() else { break };
+            let lead = self.bytes.get(at.saturating_sub(MAX_LEAD).max(from)..at).unwrap_or(&[]);
+            match b {
+                b'\n' => line = at,
+                b'[' if lead.ends_with(b"parameter value ") || (lead.ends_with(b"- ") && is_binding(lead)) => {
+                    let close = self.logged(at + 1);
+                    self.later(at + 1, close);
+                    at = close;
+                }
+                // `[["email", "a"], ["password", "x"]]`: the names tell.
+                b'[' if line == from && self.names_columns(at) => {
+                    at = self.bracket(at, self.src.len()).1.max(at + 1) - 1
+                }
+                b'[' | b'(' if line == from && is_list(self.bytes, at) || is_logged_list(lead) => {
+                    let (close, next) = self.bracket(at, self.src.len());
+                    self.later(at + 1, close);
+                    at = next.saturating_sub(1).max(at);
+                }
+                // `Parameters: jo(String), x(String)`, `parameters: $1 = 'x'`
+                b':' if ends_with_word(lead, b"parameters") => {
+                    let start = at + 1 + self.bytes.iter().skip(at + 1).take_while(|b| **b == b' ').count();
+                    if !matches!(self.bytes.get(start), Some(b'[' | b'(' | b'{' | b'a')) || start == at + 1 {
+                        let close = self.told_values(start);
+                        self.later(start, close);
+                        at = close;
+                    }
+                }
+                // `;@p0 = 'x' [Type: String (0)]`, `-- @0: 'x' (Type = String)`
+                b'\'' if is_set(lead) => {
+                    let close = self.closing(at + 1, b, 0, self.src.len());
+                    self.later(at + 1, close);
+                    at = close;
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        self.bound_to = self.bound_to.max(at);
+    }
+
+    /// A list of pairs, the first of which has the name of a column of the statement before it.
+    fn names_columns(&self, open: usize) -> bool {
+        let rest = self.bytes.get(open..).unwrap_or(&[]);
+        let Some(rest) = rest.strip_prefix(b"[[\"") else { return false };
+        let name = rest.get(..rest.iter().take(MAX_TAG).take_while(|b| is_token(**b)).count()).unwrap_or(&[]);
+        let lead = self.bytes.get(open.saturating_sub(MAX_ENTRY)..open).unwrap_or(&[]);
+        !name.is_empty()
+            && rest.get(name.len()..).is_some_and(|rest| rest.starts_with(b"\", "))
+            && lead.split(|b| !is_token(*b)).any(|word| word.eq_ignore_ascii_case(name))
+    }
+
+    /// Where a value in brackets ends that a logger wrote: where the line does, or what it always writes behind a value begins.
+    fn logged(&self, start: usize) -> usize {
+        let rest = self.bytes.get(start..).unwrap_or(&[]);
+        let rest = rest.get(..MAX_STATEMENT).unwrap_or(rest);
+        let close = rest.iter().enumerate().position(|(i, b)| {
+            let tail = rest.get(i + 1..).unwrap_or(&[]);
+            *b == b']'
+                && (matches!(tail.first(), None | Some(b'\n' | b'\r' | b'"' | b'\\'))
+                    || tail.starts_with(b", value class"))
+        });
+        let close = start + close.unwrap_or(rest.len());
+        (close..=self.src.len()).find(|at| self.src.is_char_boundary(*at)).unwrap_or(close)
+    }
+
+    /// Where a list of values without brackets ends: at the end of a line on which no quote is open.
+    fn told_values(&self, start: usize) -> usize {
+        let mut at = start;
+        while let Some(b) = self.bytes.get(at) {
+            match b {
+                b'\n' | b'\r' => break,
+                b'\'' => at = self.closing(at + 1, b'\'', 0, self.src.len()),
+                _ => {}
+            }
+            at += 1;
+        }
+        at.min(self.src.len())
+    }
+
+    /// `binding parameter (2:VARCHAR) <- [x]`, on its own or below a statement that does not tell which values are secret.
+    fn binding(&mut self, start: usize, end: usize) -> Option<usize> {
+        let lead = self.bytes.get(start.checked_sub("binding ".len())?..start)?;
+        if !lead.eq_ignore_ascii_case(b"binding ") || self.bytes.get(end..end + 2) != Some(b" (") {
+            return None;
+        }
+        let line = self.line_end(end);
+        let open = end + self.slice(end, line.min(end + MAX_LEAD)).find("<- [")? + "<- [".len();
+        let secret = self.has_statement(start);
+        let told = self.question > 0 && self.question + MAX_STATEMENT >= start;
+        if told && !secret {
+            return None;
+        }
+        let close = self.logged(open);
+        Some(self.replace(open, close).max(end))
+    }
+
+    /// A sensitive column that is compared with numbers: `pin IN (1234, 5678)`. `at` is behind the bracket.
+    fn numbers(&mut self, start: usize, operator: usize, at: usize) -> Option<usize> {
+        let name = self.slice(start, start + self.bytes.iter().skip(start).take_while(|b| is_token(**b)).count());
+        if !self.slice(operator, at).contains('(')
+            || self.rules.fields.answer(name.as_bytes()).hit(Place::Field) != Hit::Yes
+        {
+            return None;
+        }
+        let line = self.line_end(at);
+        let rest = self.bytes.get(at..line.min(at + MAX_ENTRY)).unwrap_or(&[]);
+        let close = at + rest.iter().position(|b| *b == b')').unwrap_or(rest.len());
+        let close = (close..=line).find(|at| self.src.is_char_boundary(*at)).unwrap_or(line);
+        if self.slice(at, close).split(',').all(|item| is_placeholder(item.trim(), name)) {
+            self.bound(close);
+            return Some(close);
+        }
+        Some(self.replace(at, close).max(at))
+    }
+
+    /// Does this text stand right before a place?
+    fn follows(&self, at: usize, text: &str) -> bool {
+        self.bytes.get(..at).is_some_and(|lead| lead.ends_with(text.as_bytes()))
+    }
+
+    /// What a function is given to work with: `crypt('x', gen_salt('bf'))`, `sp_addlogin 'jo', 'x'`.
+    fn arguments(&mut self, end: usize) -> Option<usize> {
+        if end < self.rows_to {
+            return None;
+        }
+        let rest = self.bytes.get(end..)?;
+        let gap = rest.iter().take(4).take_while(|b| **b == b' ').count();
+        let mut depth = 0usize;
+        let mut at = end + gap;
+        let bracket = match self.bytes.get(at)? {
+            b'(' => true,
+            b'\'' | b'N' | b'@' if gap > 0 => false,
+            _ => return None,
+        };
+        while let Some(b) = self.bytes.get(at) {
+            match b {
+                b'\'' => {
+                    let close = self.closing(at + 1, b'\'', 0, self.src.len());
+                    self.later(at + 1, close);
+                    at = close;
+                }
+                b'(' => depth += 1,
+                b')' => {
+                    depth = depth.saturating_sub(1);
+                    if depth == 0 {
+                        break;
+                    }
+                }
+                b'\n' | b';' if !bracket => break,
+                _ => {}
+            }
+            at += 1;
+        }
+        self.rows_to = at.min(self.src.len());
         Some(end)
     }
 
@@ -507,6 +823,9 @@ impl Scan<'_> {
             let word = rest.get(..len).unwrap_or(&[]);
             if len > 0 && self.rules.fields.answer(word).hit(Place::Field) == Hit::Yes {
                 self.statement.1 = from + len;
+            }
+            if self.bytes.get(from + len) == Some(&b'?') && from + len < at {
+                self.question = from + len;
             }
             from += len + 1;
         }

@@ -33,6 +33,11 @@ impl Reference {
         written <= 64 && blanks <= 2 && digits <= 8 && self.ask(s) == names::Hit::Yes
     }
 
+    /// The same in an array, where `password=x` has its own value.
+    fn lists(&self, s: &str) -> bool {
+        !s.trim_end_matches(['=', ' ']).contains('=') && self.names(s)
+    }
+
     fn mask(&self, value: &Value, level: u8) -> Value {
         let placeholder = || Value::String(PLACEHOLDER.to_owned());
         match value {
@@ -49,7 +54,7 @@ impl Reference {
                     Value::Array(path) => {
                         is_name(k)
                             && joined(k) != "type"
-                            && path.iter().any(|v| v.as_str().is_some_and(|s| self.names(s)))
+                            && path.iter().any(|v| v.as_str().is_some_and(|s| self.lists(s)))
                     }
                     _ => false,
                 });
@@ -68,7 +73,7 @@ impl Reference {
             }
             Value::Array(items) => {
                 let pairs = items.len() == 2 || (items.len() % 2 == 0 && items.iter().step_by(2).all(Value::is_string));
-                let sensitive = |v: &Value| v.as_str().is_some_and(|s| self.names(s));
+                let sensitive = |v: &Value| v.as_str().is_some_and(|s| self.lists(s));
                 items
                     .iter()
                     .enumerate()

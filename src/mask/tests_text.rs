@@ -451,6 +451,25 @@ fn hostile_prints_cost_linear_time() {
         ("", "Failing row contains (\n"),
         ("", "Key (a, email)=(1 "),
         ("", "Key (a)=("),
+        ("", "insert into t values ("),
+        ("", "insert into t values ('a' "),
+        ("", "t (a, password) values (?) - ["),
+        ("", "t (a, password) values (?) [1, "),
+        ("", "t (a, password) values (?)\nbinding parameter [1] - ["),
+        ("", "t (a, password) values (?)\nparameters: '"),
+        ("", "t (a, password) values (?) @p0='"),
+        ("t (a, password) values (?) ", "[[\"password\", "),
+        ("", "binding parameter (1:a) <- [1 "),
+        ("", "binding parameter (1:a) <- [1]\" "),
+        ("", "args=[update "),
+        ("", "args=[1] "),
+        ("", "pin in (1 "),
+        ("", "pin in (?) "),
+        ("", "crypt('a' "),
+        ("", "sp_password 'a' "),
+        ("", "PDO->__construct('a' "),
+        ("", "password=> string(1) \""),
+        ("", "password={a}"),
         ("", "password $a$ "),
         ("", "password $$"),
         ("", "password for 'a'@"),
@@ -477,6 +496,96 @@ fn hostile_prints_cost_linear_time() {
 }
 
 #[test]
+fn values_are_found_that_are_logged_beside_a_statement() {
+    let insert = "insert into users (name, password) values (?, ?)";
+    for text in [
+        // Hibernate 5 and 6.
+        "Hibernate: §\n12:00 TRACE o.h.t.d.s.BasicBinder : binding parameter [1] as [VARCHAR] - [jo]\n12:00 TRACE x : binding parameter [2] as [VARCHAR] - [a] hunter2]",
+        "Hibernate: select u from users u where u.password=?\nTRACE org.hibernate.orm.jdbc.bind : binding parameter (1:VARCHAR) <- [hunter2]",
+        "TRACE x binding parameter (2:VARCHAR) <- [a\nhunter2]",
+        // SQLAlchemy.
+        "Engine §\n12:00 Engine [generated in 0.00012s] ('jo', 'hunter2')",
+        "Engine §\n12:00 Engine [generated in 0.00012s] [('jo', 'hunter2'), ('al', 'hunter2')]",
+        "Engine §\n12:00 Engine [cached since 0.1s ago] ('jo', 'hunter2')",
+        "Engine §\n12:00 Engine [no key 0.00012s] {'name': 'jo', 'password': 'hunter2'}",
+        // Prisma, Laravel, MyBatis, PostgreSQL, Spring.
+        "prisma:query INSERT INTO u (email, password) VALUES ($1,$2)\nprisma:params [\"jo\",\"hunter2\"]",
+        "[sql] § [\"jo\",\"hunter2\"]",
+        "§ [[\"jo\", \"hunter2\"], [\"al\", \"hunter2\"]]",
+        "==>  Preparing: §\n==> Parameters: jo(String), hunter2(String)",
+        "LOG:  execute <unnamed>: UPDATE u SET password = $1 WHERE id = $2\nDETAIL:  parameters: $1 = 'a\nhunter2', $2 = '5'",
+        "Executing prepared SQL statement [§]\nSetting value: column index 2, parameter value [hunter2], value class [java.lang.String]",
+        "select 1 from u where password in (?, ?) [\"jo\",\"hunter2\"]",
+        // NHibernate, Entity Framework, Knex.
+        "INSERT INTO u (name, password) VALUES (@p0, @p1);@p0 = 'jo' [Type: String (0)], @p1 = 'hunter2' [Type: String (0)]",
+        "UPDATE u SET password = @p__linq__0\n-- p__linq__0: 'hunter2' (Type = String, Size = 4000)",
+        "Executed DbCommand (4ms) [Parameters=[@p0='jo' (Size = 4000), @p1='hunter2'], CommandType='Text'] INSERT INTO [U] ([Name], [Password]) VALUES (@p0, @p1);",
+        "Knex: { bindings: [ 'jo', 'hunter2' ], sql: '§' }",
+        "INSERT INTO users VALUES (?, ?)\n[generated in 0.1s] ('jo', 'hunter2')",
+    ] {
+        hides(&text.replace('§', insert));
+    }
+    // What names tell, and what belongs to no secret.
+    assert_eq!(
+        plain("INSERT INTO \"u\" (\"name\", \"password\") VALUES ($1, $2)  [[\"name\", \"jo\"], [\"password\", \"x\"], [\"id\", 1]]"),
+        "INSERT INTO \"u\" (\"name\", \"password\") VALUES ($1, $2)  [[\"name\", \"jo\"], [\"password\", \"***MASKED***\"], [\"id\", 1]]"
+    );
+    for text in [
+        "Hibernate: insert into orders (name, price) values (?, ?)\nTRACE x : binding parameter (1:VARCHAR) <- [blue]\nTRACE x : binding parameter [2] as [INTEGER] - [5]",
+        "insert into orders (name, price) values (?, ?)\n[generated in 0.1s] ('blue', 5)",
+        "Executed DbCommand [Parameters=[@p0='blue'], CommandType='Text'] UPDATE orders SET name = @p0;",
+        "task mail.send args: [1, 2], then with a new token update the password",
+        "binding parameter names, see [docs]",
+    ] {
+        if text.starts_with("task") {
+            assert!(plain(text).contains("new token update"), "{}", plain(text));
+        } else {
+            stays(text);
+        }
+    }
+}
+
+#[test]
+fn templates_are_no_graphql() {
+    for text in ["{src} -> {dst}", "{user_id}/{order}", "{id}#{part}", "{name} has {count} of {total}"] {
+        stays(text);
+    }
+    hides("{user} -> {password: \"hunter2\"}");
+    hides("{user}: https://jo:hunter2@host/{path}");
+}
+
+#[test]
+fn statements_that_name_no_column_are_masked() {
+    for text in [
+        "INSERT INTO users VALUES (1,'jo','hunter2')",
+        "INSERT INTO users VALUES (1,\"jo\",\"hunter2\"), (2,'al','hunter2');",
+        "REPLACE INTO `db`.`users` VALUES (1, N'hunter2')",
+        "insert into [dbo].[users] select 1, 'jo', 'hunter2' from x",
+        "INSERT INTO users VALUES (1, $$hunter2$$)",
+        "WITH t (id, password) AS (VALUES (1, 'hunter2')) SELECT 1",
+        "ALTER USER jo IDENTIFIED BY VALUES 'S:hunter2'",
+        "select crypt('hunter2', gen_salt('bf'))",
+        "SELECT pgp_sym_encrypt(note, 'hunter2') FROM t",
+        "EXEC sp_addlogin 'jo', 'hunter2'",
+        "WHERE pin IN (1234, 'hunter2')",
+    ] {
+        hides(text);
+    }
+    assert_eq!(plain("SELECT 1 WHERE pin IN (1234, 5678)"), "SELECT 1 WHERE pin IN (***MASKED***)");
+    assert_eq!(plain("INSERT INTO t VALUES (1, 'a', -5, NULL)"), "INSERT INTO t VALUES (1, '***MASKED***', -5, NULL)");
+    for text in [
+        "INSERT INTO archive SELECT * FROM orders WHERE status = 'done'",
+        "INSERT INTO orders (id, name) VALUES (1, 'blue')",
+        "SELECT 1 FROM t WHERE id IN (1, 2) AND size IN ('a', 'b')",
+        "the values ('a', 'b') are in (1, 2)",
+        "WHERE pin IN (?, ?)",
+        "INSERT INTO t VALUES (1, 2, NULL)",
+    ] {
+        stays(text);
+    }
+}
+
+#[test]
 fn what_mutation_testing_found_in_text_is_hidden() {
     hides(r#"log {"url":"postgres:\/\/jo:hunter2@h\/x"} end"#);
     hides("password                              : hunter2");
@@ -493,4 +602,61 @@ fn a_value_that_is_a_name_has_a_value_of_its_own() {
     ] {
         assert!(!plain(text).contains(SECRET), "{}", plain(text));
     }
+}
+
+#[test]
+fn what_programs_print_of_themselves_is_masked() {
+    for text in [
+        "array(2) { [\"user\"]=> string(2) \"jo\" [\"password\"]=> string(7) \"hunter2\" }",
+        "array(2) {\n  [\"password\"]=>\n  string(9) \"a\\\"hunter2\"\n}",
+        "userPassword: {SSHA}hunter2+/==",
+        "x userPassword={CRYPT}$1$hunter2 y",
+        "#0 /app/x.php(12): PDO->__construct('mysql:host=h;dbn...', 'jo', 'hunter2')",
+        "#1 x.php(3): mysqli_connect('h', 'jo', 'hunter2')",
+        "#1 x.php(3): ldap_bind(Resource id #5, 'cn=jo', 'hunter2')",
+        "#1 x.php(3): password_verify('hunter2', '$2y$10$abc')",
+    ] {
+        hides(text);
+    }
+    for text in ["#0 /app/x.php(12): App\\Order->__construct('blue', 5)", "array(1) { [\"user\"]=> string(2) \"jo\" }"]
+    {
+        stays(text);
+    }
+    assert_eq!(plain("x token={a} y"), "x token=***MASKED*** y");
+}
+
+#[test]
+fn what_products_send_is_masked() {
+    for body in [
+        // Keys as JSON has them; arguments; Kubernetes, Auth0, WordPress, Vault, Kafka's registry.
+        r#"{"keys":[{"kty":"RSA","n":"a","e":"AQAB","d":"hunter2","p":"hunter2","q":"hunter2","dp":"hunter2","dq":"hunter2","qi":"hunter2"}]}"#,
+        r#"{"d":"hunter2","x":"a","crv":"P-256","kty":"EC"}"#,
+        r#"{"oth":[{"r":"hunter2"}],"kty":"RSA"}"#,
+        r#"{"args":["--token=a","--password","hunter2"]}"#,
+        r#"{"kind":"Secret","type":"Opaque","stringData":{"db":"hunter2"},"data":{"db":"hunter2"}}"#,
+        r#"{"oob_code":"hunter2","binding_code":"hunter2","loginCode":"hunter2"}"#,
+        r#"{"pass1-text":"hunter2","basic.auth.user.info":"jo:hunter2","unseal_keys_b64":["hunter2"]}"#,
+        r#"{"Plaintext":"hunter2","wifi":{"psk":"hunter2"},"serverKey":"hunter2","privKey":"hunter2"}"#,
+        r#"{"mot_de_passe":"hunter2","motDePasse":"hunter2","contraseña":"hunter2","senha":"hunter2","userPasswort":"hunter2"}"#,
+        r#"{"пароль":"hunter2","Новый пароль":"hunter2","密码":"hunter2","パスワード":"hunter2","비밀번호":"hunter2","ŞİFRE":"hunter2","lösenord":"hunter2"}"#,
+    ] {
+        let out = mask_body(&Rules::default(), Some("application/json"), body.as_bytes()).text;
+        assert!(!out.contains(SECRET) && serde_json::from_str::<serde_json::Value>(&out).is_ok(), "{out}");
+    }
+    hides("Contraseña: hunter2");
+    hides("x пароль=hunter2 y");
+    for body in [
+        r#"{"kty":"RSA","n":"abc","e":"AQAB","alg":"RS256","use":"sig","kid":"1"}"#,
+        r#"{"kty":"EC","crv":"P-256","x":"a","y":"b"}"#,
+        r#"{"d":1,"p":2,"q":"shoes","k":5,"name":"a"}"#,
+        r#"{"kty":"other","d":"x"}"#,
+        r#"{"args":["--color=red","--size","5"]}"#,
+        r#"["PATH=/bin","A=b"]"#,
+    ] {
+        assert_eq!(mask_body(&Rules::default(), Some("application/json"), body.as_bytes()).text, body);
+    }
+    let env = mask_body(&Rules::default(), None, br#"{"Env":["DB_PASSWORD=hunter2","PATH=/bin","a"]}"#).text;
+    assert_eq!(env, r#"{"Env":["DB_PASSWORD=***MASKED***","PATH=/bin","a"]}"#);
+    // A part of a key is no value of a pair: the bare key stays a secret.
+    assert!(!mask_body(&Rules::default(), None, br#"{"key":"hunter2","q":"shoes"}"#).text.contains(SECRET));
 }

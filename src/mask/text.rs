@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use super::names::{Hit, Place, Words};
 use super::scan::Signs;
-use super::{hints, percent, shapes, Rules, PLACEHOLDER};
+use super::{hints, percent, shapes, sql, Rules, PLACEHOLDER};
 
 /// So many words before a colon may belong to a name: `credit card number: …`.
 const PHRASE_WORDS: usize = 3;
@@ -182,6 +182,11 @@ pub(super) struct Scan<'a> {
     pub(super) echoed_to: usize,
     /// How far sensitive names of SQL were looked for, and where the last one is.
     pub(super) statement: (usize, usize),
+    /// Where the last `?` is that was met there.
+    pub(super) question: usize,
+    pub(super) behind: sql::Behind,
+    /// Values of statements were looked for up to here.
+    pub(super) bound_to: usize,
     /// The word that a URL was last seen in: its end, and where its last `@` is (0: none).
     word: (usize, usize),
     /// From where a line was last looked at, and its end: a long line full of names must not be walked again for each.
@@ -251,6 +256,9 @@ impl<'a> Scan<'a> {
             table_to: 0,
             echoed_to: 0,
             statement: (0, 0),
+            question: 0,
+            behind: sql::Behind::default(),
+            bound_to: 0,
             word: (0, 0),
             line: (0, 0),
         }
@@ -402,6 +410,18 @@ impl<'a> Scan<'a> {
 
     /// Replaces a piece; returns its end, where the scan goes on.
     pub(super) fn replace(&mut self, start: usize, end: usize) -> usize {
+        // What was found ahead of the scan and lies before.
+        while let Some((before, until)) = self.ahead.pop_front() {
+            if before >= start {
+                self.ahead.push_front((before, until));
+                break;
+            }
+            self.replace_one(before, until);
+        }
+        self.replace_one(start, end)
+    }
+
+    fn replace_one(&mut self, start: usize, end: usize) -> usize {
         let start = start.max(self.copied);
         if start < end && self.slice(start, end) != PLACEHOLDER {
             self.out.push_str(self.src.get(self.copied..start).unwrap_or(""));
@@ -842,8 +862,17 @@ impl<'a> Scan<'a> {
             return self.replace(start, end);
         }
         if matches!(quote, Some(b'{' | b'[')) {
-            let end = self.closing_bracket(start);
+            let end = self.behind_bracket(self.closing_bracket(start));
             return self.replace(start, end);
+        }
+        // `["password"]=> string(7) "x"` of PHP's var_dump.
+        if let Some(rest) = self.at(start).strip_prefix("string(") {
+            let digits = rest.bytes().take(MAX_ELEMENT).take_while(u8::is_ascii_digit).count();
+            if rest.get(digits..).is_some_and(|rest| rest.starts_with(") \"")) {
+                let inside = start + "string(".len() + digits + ") \"".len();
+                let end = self.closing(inside, b'"', 0, self.src.len());
+                return self.replace(inside, end).max(inside);
+            }
         }
         let mut line = self.line_end(start);
         if self.markup {
@@ -862,6 +891,9 @@ impl<'a> Scan<'a> {
         // `--password=<password>` of a usage.
         let usage =
             near_word(rest).is_some_and(|word| self.rules.fields.answer(word.as_bytes()).hit(Place::Field) != Hit::No);
+        if sep == b'=' && (stands_for || first.starts_with([':', '@', '%'])) {
+            self.bound(start);
+        }
         if stands_for || usage || (rest.len() <= 2 && rest.bytes().all(sign)) {
             return start;
         }
@@ -918,6 +950,12 @@ impl<'a> Scan<'a> {
             return self.pem_from(start, end - "-----BEGIN".len());
         }
         self.replace(start, end)
+    }
+
+    /// What belongs to a value whose bracket is closed: `{SSHA}x` of LDAP.
+    fn behind_bracket(&self, end: usize) -> usize {
+        let rest = self.bytes.get(end..).unwrap_or(&[]);
+        end + rest.iter().take_while(|b| is_token(**b) || matches!(b, b'+' | b'/' | b'=' | b'$' | b'*' | b'~')).count()
     }
 
     /// `""` before a value that is quoted so since it stands in quotes: `"{""password"": ""x""}"`.

@@ -10,7 +10,7 @@ mod spool;
 mod transport;
 mod wire;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,8 @@ const SPOOL_TIME: Duration = Duration::from_millis(500);
 const SHORTEST_SPOOL_TIME: Duration = Duration::from_millis(50);
 /// How long taking consent back waits for the disk.
 const ERASURE_TIME: Duration = Duration::from_secs(5);
+/// Where there is no thread to be had it is asked for so often.
+const RETRY_MS: u64 = 1_000;
 
 /// One recorder's delivery.
 pub struct Pipeline {
@@ -39,6 +41,9 @@ pub struct Pipeline {
     started: AtomicBool,
     spool: Option<spool::Dir>,
     spool_started: AtomicBool,
+    /// When the system gave no thread: when it is asked again, in ms since `made`.
+    not_before: AtomicU64,
+    made: Instant,
 }
 
 impl Pipeline {
@@ -48,7 +53,8 @@ impl Pipeline {
         let (max, batch) = (config.queue_max_bytes, config.batch_max_bytes);
         let queue = Arc::new(Queue::new(max, batch, config.batch_max_items, spool.is_some()));
         let (started, spool_started) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { queue, config, http, worker, started, spool, spool_started }
+        let not_before = AtomicU64::new(0);
+        Self { queue, config, http, worker, started, spool, spool_started, not_before, made: Instant::now() }
     }
 
     /// Checks the spool's directory, and starts when an earlier process has left something there.
@@ -60,7 +66,7 @@ impl Pipeline {
         let unusable = |e| Error::new(MPR_ERR_IO, format!("spool_dir: '{}' cannot be used: {e}", spool.name()));
         spool.check().map_err(unusable)?;
         if spool.has_left() {
-            self.ensure_started();
+            self.start();
         }
         Ok(())
     }
@@ -71,7 +77,9 @@ impl Pipeline {
     /// MPR_ERR_QUEUE_FULL when one of them found no room.
     pub fn push(&self, items: impl IntoIterator<Item = Item>) -> Result<()> {
         let pushed = self.queue.push(items);
-        self.ensure_started();
+        if !self.is_started() && self.elapsed() >= self.not_before.load(Ordering::Relaxed) {
+            self.start();
+        }
         pushed
     }
 
@@ -90,6 +98,7 @@ impl Pipeline {
     /// # Errors
     /// MPR_ERR_TIMEOUT; what is left stays queued.
     pub fn flush(&self, deadline: Instant) -> Result<()> {
+        self.start_if_needed();
         self.queue.flush(deadline)
     }
 
@@ -103,6 +112,7 @@ impl Pipeline {
 
     /// Delivers what it can until the deadline. The rest stays in the spool, or is counted as dropped: how many.
     pub fn close(&self, deadline: Instant) -> u64 {
+        self.start_if_needed();
         self.queue.close();
         if !self.spool_started.load(Ordering::Acquire) {
             let _ = self.queue.flush(deadline);
@@ -159,10 +169,28 @@ impl Pipeline {
         self.queue.counts()
     }
 
-    /// The delivery starts with the first item. Where the system gives no thread it is tried again with the next one.
-    fn ensure_started(&self) {
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.made.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn is_started(&self) -> bool {
+        let spool = self.spool.is_none() || self.spool_started.load(Ordering::Relaxed);
+        spool && self.started.load(Ordering::Relaxed)
+    }
+
+    /// Somebody waits for what the system may have had no thread for.
+    fn start_if_needed(&self) {
+        if !self.is_started() && self.counts().queued > 0 {
+            self.start();
+        }
+    }
+
+    /// The delivery starts with the first item. Where the system gives no thread it is tried again, with an item a second later, or
+    /// when somebody waits.
+    fn start(&self) {
         if let Some(Err(e)) = self.spool.as_ref().map(|spool| self.start_spool(spool)) {
-            log::write_at_most_once_a_second(Level::Error, || e.to_string());
+            self.not_before.store(self.elapsed().saturating_add(RETRY_MS), Ordering::Relaxed);
+            log::write(Level::Error, || e.to_string());
         }
         if self.started.swap(true, Ordering::AcqRel) {
             return;
@@ -170,6 +198,7 @@ impl Pipeline {
         let (queue, config, http) = (Arc::clone(&self.queue), Arc::clone(&self.config), Arc::clone(&self.http));
         let started = self.worker.spawn(deliver::run(queue, config, http));
         if let Err(e) = started {
+            self.not_before.store(self.elapsed().saturating_add(RETRY_MS), Ordering::Relaxed);
             self.started.store(false, Ordering::Release);
             log::write(Level::Error, || e.to_string());
         }

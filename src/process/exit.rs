@@ -1,10 +1,14 @@
 //! The end of the process without a call to shutdown: something is still done, within a bound.
+//!
+//! Handlers of exit() are called in the reverse order of their registration. What was recorded is delivered by one that is registered
+//! when the library is loaded, before nearly all of the host's: theirs, and the destructors of its static objects, may still
+//! record, or shut down themselves. Callbacks end by another, registered by init: what they need was there before.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::{os, panics};
+use super::{log, os, panics};
 
 static WATCHING: AtomicBool = AtomicBool::new(false);
 
@@ -20,18 +24,27 @@ pub type Last = fn() -> Option<(Duration, Box<dyn FnOnce() + Send>)>;
 
 static LAST: std::sync::OnceLock<Last> = std::sync::OnceLock::new();
 
-/// Has `last` asked at exit() and after the return of main.
+/// Has `last` asked at the end, and callbacks ended by then.
 pub fn watch(last: Last) {
     if !WATCHING.swap(true, Ordering::AcqRel) {
         let _ = LAST.set(last);
-        os::at_exit(at_exit);
+        os::at_exit(end_callbacks);
     }
+}
+
+pub(super) extern "C" fn at_load() {
+    os::at_exit(at_exit);
+}
+
+extern "C" fn end_callbacks() {
+    BEGUN.store(true, Ordering::Release);
+    // Not dropped: the finalizer is a callback as well.
+    std::mem::forget(log::set_sink(None, 0));
 }
 
 /// exit() may be called anywhere, also by a signal's handler on top of a thread that holds locks of ours, or when this thread's
 /// own storage is gone: so the work has a thread of its own, and this one waits for it no longer than it may take.
 extern "C" fn at_exit() {
-    BEGUN.store(true, Ordering::Release);
     let _ = panics::contain(|| {
         let Some((limit, work)) = LAST.get().and_then(|last| last()) else { return };
         let (sender, done) = mpsc::sync_channel(1);

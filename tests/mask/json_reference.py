@@ -29,7 +29,8 @@ def _entries(text):
     return {entry.lower().replace(" ", "").replace("-", "") for entry in map(str.strip, text.split(",")) if entry}
 
 
-ANYWHERE = _entries(
+#: What logs in: facts about it are told (FACTS below).
+LOGIN = _entries(
     "password, passwd, pwd, psw, passphrase, passcode, passkey, pass hash, pass salt,"
     "token, tokens, jwt, bearer, authorization, credential, credentials, creds, csrf, xsrf,"
     "session id, session key, session cookie, session secret, jsessionid, phpsessid, auth key, auth code, auth hash,"
@@ -38,16 +39,19 @@ ANYWHERE = _entries(
     "master key, shared key, license key, ssh key, consumer key, subscription key, functions key, storage key,"
     "service key, client key, connection string, seed phrase, recovery phrase, mnemonic, keystore,"
     "otp, totp, hotp, one-time code, 2fa code, mfa code, sms code, verification code, security code, confirmation code,"
-    "activation code, backup code, recovery code, reset code, pin code, pin number, pin block, security question,"
-    "security answer, maiden name,"
+    "activation code, backup code, recovery code, reset code, pin code, pin number, pin block"
+)
+ANYWHERE = LOGIN | _entries(
+    "security question, security answer, maiden name,"
     "credit card, debit card, card number, card num, card no, card code, cc number, ccn, cvv, cvc, cvn, csc,"
     "iban, account number, bank account, routing number, sort code, swift code, bic code,"
     "ssn, social security, social insurance, tax id, passport, national id, id number, driver license, license number,"
     "email address, phone number, mobile number, date of birth, street address, home address, billing address,"
     "shipping address, address line"
 )
-AT_END = _entries(
-    "pass, auth, oauth, cookie, cookies, sid, signature, sig, pin, mfa, 2fa, routing, bic,"
+LOGIN_AT_END = _entries("pass, auth, oauth, cookie, cookies, sid, signature, sig, pin, mfa, 2fa")
+AT_END = LOGIN_AT_END | _entries(
+    "routing, bic,"
     "email, phone, telephone, cellphone, msisdn, dob, birthday, address, addresses"
 )
 WHOLE = _entries("key, pan, cc, swift, sin, tin, nin, tel, mobile")
@@ -56,9 +60,23 @@ TOGETHER_AT_END = _entries("token, secret, pwd, csrf")
 HARMLESS = _entries(
     "token type, token count, token limit, token usage, token endpoint, max tokens, total tokens, prompt tokens,"
     "completion tokens, input tokens, output tokens, authorization url, allow credentials, password policy,"
+    "tokens used, tokens remaining, tokens per second, tokens per minute, remaining tokens, audio tokens, text tokens,"
+    "image tokens, prediction tokens, thinking tokens, budget tokens, max new tokens, eos token,"
+    "next token, next page token, previous page token, next sync token, next continuation token, pagination token, skip token,"
+    "token name, token issuer, token source, credential type, otp length, passwordless, min password length,"
+    "max password length, secret arn, secret ref, secret key ref, secret type, secret version, image pull secrets,"
+    "authorization status, phone number verified, remote address, peer address, node address, network address,"
     "secret name, ip address, ipv4 address, ipv6 address, mac address, host address, bind address, listen address,"
     "server address, memory address, base address"
 )
+#: Names of what logs in that begin or end so tell a fact about it; FACTS only where it is one, not several.
+BEGINNINGS = _entries("has, is, was, needs, requires, require, must, should, show, hide")
+ENDINGS = _entries(
+    "expires in, expires at, expires, expiry, expiration, expiration date, ttl, lifetime, lifespan, validity, max age, timeout,"
+    "seconds, minutes, hours, days, timestamp, created at, updated at, changed at, rotated at, issued at, last changed,"
+    "last used, last rotated, count, status, algorithm, alg"
+)
+FACTS = _entries("required, enabled, disabled, valid, expired, verified, revoked, missing, allowed, supported")
 
 
 def _runs(words):
@@ -79,7 +97,20 @@ def sensitive(name):
     for at, word in enumerate(words):
         if any(letters in word for letters in TOGETHER) or any(word.endswith(letters) for letters in TOGETHER_AT_END):
             hits.append((at, at + 1))
-    return any(not any(b <= begin and end <= e for b, e in harmless) for begin, end in hits)
+    starts = any(begin == 0 and letters in BEGINNINGS for begin, _, letters in _runs(words))
+    tails = [begin for begin, end, letters in _runs(words) if letters in ENDINGS and end in (last, len(words))]
+    facts = [begin for begin, end, letters in _runs(words) if letters in FACTS and end in (last, len(words))]
+
+    def told(begin, end):
+        letters = "".join(words[begin:end])
+        at_end = letters in LOGIN_AT_END and end in (last, len(words))
+        word = end == begin + 1 and any(part in letters for part in TOGETHER | TOGETHER_AT_END) and "creditcard" not in letters
+        if not (letters in LOGIN or at_end or word):
+            return False
+        one = not letters.endswith("s") or letters.endswith("pass")
+        return (starts and begin > 0) or any(end <= tail for tail in tails) or (one and any(end <= fact for fact in facts))
+
+    return any(not told(*hit) and not any(b <= hit[0] and hit[1] <= e for b, e in harmless) for hit in hits)
 
 
 # ---- documents ----

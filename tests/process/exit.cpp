@@ -22,18 +22,21 @@ static void span(const char *name) {
 }
 
 static std::atomic<bool> gone{false};
+// exit() was called by a signal's handler, on top of a call of the library: nothing of it may be called by this thread any more.
+static std::atomic<bool> in_signal{false};
 
 // Destroyed at exit: whoever calls the host afterwards uses what is gone.
 struct Host {
     const char *name;
-    explicit Host(const char *name) : name(name) {}
+    bool early;
+    Host(const char *name, bool early) : name(name), early(early) {}
     ~Host() {
-        span(name);
-        gone = true;
+        if (!in_signal) span(name);
+        if (early) gone = true;
     }
 };
 
-static Host before_init("of an early static");
+static Host before_init("of an early static", true);
 
 static void on_log(int32_t, const char *, void *) {
     if (gone) _exit(4);
@@ -66,15 +69,22 @@ static void *hammer(void *) {
 }
 
 static void on_signal(int) {
+    in_signal = true;
     say_now();
     std::exit(0);
 }
 
 static void late() { span("of a handler"); }
 
+static void late_shutdown() {
+    if (mpr_shutdown(20000) != MPR_OK) _exit(7);
+}
+
 int main(int argc, char **argv) {
     const std::string mode = argc > 1 ? argv[1] : "";
-    if (mode == "handler") std::atexit(late);  // runs after the library's own
+    // Both run after the handler that init registers.
+    if (mode == "handler") std::atexit(late);
+    if (mode == "shutdown in a handler") std::atexit(late_shutdown);
     mpr_options *options = mpr_options_new();
     mpr_options_set_log_level(options, "debug");
     mpr_options_set_log_callback(options, on_log, nullptr, on_free);
@@ -83,7 +93,7 @@ int main(int argc, char **argv) {
     if (mode == "no session" ? mpr_start_async(MPR_SESSION_MANUAL, nullptr, on_done, nullptr) != MPR_OK
                              : mpr_start(MPR_SESSION_MANUAL, nullptr) != MPR_OK)
         return 3;
-    static Host after_init("of a late static");
+    static Host after_init("of a late static", false);
     if (mode != "nothing recorded") span("recorded");
     if (mode == "thread") {
         pthread_t thread;

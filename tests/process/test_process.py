@@ -76,7 +76,10 @@ def exits(compile_c, platform, mode, *args, status=0, **env):
     program = compile_c(HERE / "exit.cpp", compiler="g++", standard="c++17")
     env = {**platform.env(), **env}
     with subprocess.Popen([program, mode, *map(str, args)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
-        said, complaints = run.communicate(timeout=60)
+        try:
+            said, complaints = run.communicate(timeout=60)
+        finally:
+            run.kill()
         ended = time.monotonic()
     assert (run.returncode, complaints) == (status, ""), (run.returncode, complaints)
     return ended * 1000 - float(said.split()[-1])
@@ -85,10 +88,15 @@ def exits(compile_c, platform, mode, *args, status=0, **env):
 WAYS = ["main", "thread", "signal handled", "handler", "shutdown first"]
 
 
-@pytest.mark.parametrize("mode", WAYS)
+@pytest.mark.parametrize("mode", [*WAYS, "shutdown in a handler"])
 def test_what_is_recorded_is_delivered_at_exit(compile_c, platform, mode):
     exits(compile_c, platform, mode, 20000)
-    assert names(platform)["recorded"] == 1
+    seen = names(platform)
+    assert seen["recorded"] == 1
+    # Also what the host records at its very end.
+    if mode not in ("shutdown first", "shutdown in a handler", "signal handled"):
+        assert (seen["of an early static"], seen["of a late static"]) == (1, 1)
+    assert seen["of a handler"] == (1 if mode == "handler" else 0)
     assert platform.of("stop")
 
 
@@ -150,3 +158,49 @@ def test_the_end_of_an_interpreter(platform, build, hang):
     done = subprocess.run([sys.executable, "-c", PYTHON, build / "lib" / "libmpr.so.0"], env=env, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert names(platform)["recorded"] == 1 or hang
+
+
+@pytest.mark.parametrize("mode", ["no threads", "no threads at all", "clock", "no random", "bare"])
+def test_a_host_that_lacks_something(compile_c, run_c, platform, mode):
+    """No thread to be had, a clock that jumps, no random numbers, no environment: said, counted, and gone on with."""
+    shim = compile_c(HERE / "shim.c", flags=["-shared", "-fPIC"], libraries=["-ldl"])
+    program = compile_c(HERE / "degraded.c", flags=["-rdynamic"])
+    env = {**platform.env(), "LD_PRELOAD": str(shim), "OTEL_TRACES_SAMPLER_ARG": "1.0", "MPR_EXIT_TIMEOUT_MS": "300"}
+    if mode == "bare":
+        env = {key: value for key, value in env.items() if key.startswith(("MPR_", "MULTIPLAYER_", "OTEL_", "LD_"))}
+    run_c(program, mode, env=env)
+    seen = names(platform)
+    wanted = {"no threads": ["late"], "no threads at all": [], "clock": ["now", "long ago", "far away", "across"]}
+    for name in wanted.get(mode, ["all the same"]):
+        assert seen[name] == 1
+    assert seen["early"] == (1000 if mode == "no threads" else 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("outage", ["hangs", "refuses"])
+def test_an_outage_with_ten_times_what_fits(compile_c, platform, outage):
+    """A minute of it in all: memory stays within the budget and 8 MiB, and the numbers add up."""
+    command = [compile_c(HERE / "overload.c"), "30"]
+    with subprocess.Popen(command, env=platform.env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout.readline() == "down\n"
+        platform.always("traces", Answer(hang=True) if outage == "hangs" else Answer(503))
+        run.stdin.write("\n")
+        run.stdin.flush()
+        assert run.stdout.readline() == "up\n"
+        platform.always("traces", None)
+        said, complaints = run.communicate("\n", timeout=120)
+    print(said)
+    assert (run.returncode, complaints) == (0, "")
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+@pytest.mark.parametrize("seed", range(4))
+def test_any_calls_in_any_order(compile_c, run_c, platform, seed, threads):
+    env = {**platform.env(), "OTEL_EXPORTER_OTLP_TIMEOUT": "500", "OTEL_TRACES_SAMPLER_ARG": "0.5"}
+    run_c(compile_c(HERE / "sequences.c"), seed, 4000 // threads, threads, env=env, timeout=240)
+
+
+@pytest.mark.valgrind
+def test_any_calls_in_any_order_under_valgrind(compile_c, run_c, platform):
+    env = {**platform.env(), "OTEL_EXPORTER_OTLP_TIMEOUT": "500", "OTEL_TRACES_SAMPLER_ARG": "0.5"}
+    run_c(compile_c(HERE / "sequences.c"), 99, 600, 2, env=env, valgrind=True, timeout=120)

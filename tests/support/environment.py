@@ -6,7 +6,7 @@ import re
 
 def clean_env(**more):
     """The environment without anything that the library reads."""
-    ours = re.compile(r"OTEL_|MULTIPLAYER_|MPR_LOG$|SSL_CERT_|(HTTPS?|NO|ALL)_PROXY$", re.IGNORECASE)
+    ours = re.compile(r"OTEL_|MULTIPLAYER_|MPR_LOG$|MPR_EXIT_TIMEOUT_MS$|SSL_CERT_|(HTTPS?|NO|ALL)_PROXY$", re.IGNORECASE)
     return {**{k: v for k, v in os.environ.items() if not ours.match(k)}, **more}
 
 

@@ -28,6 +28,7 @@ impl<'a> Masker<'a> {
             return;
         }
         let Some(mut frame) = self.frames.pop() else { return };
+        self.end_cell(frame.content, frame.muted);
         self.settle(&frame, complete);
         let item =
             Item { attributes: frame.attributes, content: (frame.content, self.out.len()), leaf: frame.children == 0 };
@@ -52,6 +53,9 @@ impl<'a> Masker<'a> {
                 }
             }
         }
+        if local_name(frame.name).eq_ignore_ascii_case("dt") {
+            self.next_term();
+        }
         let Some(parent) = self.frames.last_mut() else { return };
         parent.children += 1;
         if named || (naming.is_some() && !parent.named) {
@@ -73,6 +77,22 @@ impl<'a> Masker<'a> {
             parent.pairs.push(item);
         }
         parent.label.merge(label);
+    }
+
+    /// In a list that begins with a `dt`, what stands before the next `dt` belongs to those before it.
+    fn next_term(&mut self) {
+        let Some(list) = self.frames.last_mut() else { return };
+        list.terms |= list.children == 0;
+        if !list.terms || list.pending.is_empty() {
+            return;
+        }
+        let term = Frame {
+            named: std::mem::take(&mut list.named),
+            why: list.why.clone(),
+            pending: std::mem::take(&mut list.pending),
+            ..Frame::default()
+        };
+        self.settle(&term, true);
     }
 
     pub(super) fn settle(&mut self, frame: &Frame<'a>, complete: bool) {

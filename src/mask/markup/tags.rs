@@ -197,7 +197,8 @@ impl<'a> Masker<'a> {
             }
         }
         let deep = self.frames.len() > MAX_DEPTH;
-        let mute = asked.sensitive || named.is_some_and(|n| n.content) || by_neighbour || deep;
+        let by_column = self.begin_cell(local, &attributes);
+        let mute = asked.sensitive || named.is_some_and(|n| n.content) || by_neighbour || by_column || deep;
         let mut frame = Frame { name, slot: asked.slot, paired, ..Frame::default() };
         frame.script = !self.html && matches!(local, "script" | "style");
         let hide = if asked.sensitive {
@@ -215,6 +216,7 @@ impl<'a> Masker<'a> {
                 let sent = || self.rules.fields.why(name.trim(), Place::Param);
                 ("pair", self.why(&name).or_else(sent))
             }
+            None if by_column => ("table", self.column_why.take()),
             None if by_neighbour => ("pair", self.why_before()),
             None => ("nesting", None),
         };
@@ -238,7 +240,7 @@ impl<'a> Masker<'a> {
         }
         // What closes itself although it may have content: the next sibling may be that.
         let loose = empty && self.html && (self.level == 0 || void);
-        let follows = loose && ((named.is_some() && !has_value) || (asked.sensitive && !void));
+        let follows = loose && ((named.is_some() && !has_value) || ((asked.sensitive || by_column) && !void));
         self.frames.push(frame);
         if empty {
             self.close(true);
@@ -254,6 +256,7 @@ impl<'a> Masker<'a> {
         if mute {
             if let Some(frame) = self.frames.last_mut() {
                 frame.has_text = true;
+                frame.muted = true;
             }
             self.tell(reason.0, || reason.1);
             self.placeholder();
