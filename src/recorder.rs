@@ -270,6 +270,8 @@ fn renew_after_fork() {
     if let Some(child) = &child {
         child.intake.pipeline().inherit_revoked(parents.intake.pipeline().is_revoked());
     }
+    // (The fork may have been in the middle of the parent's init or shutdown, between the two.)
+    RECORDING.store(child.is_some(), Ordering::Relaxed);
     CURRENT.store(child);
     std::mem::forget(parents);
 }

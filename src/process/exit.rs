@@ -32,7 +32,8 @@ pub fn watch(last: Last) {
     }
 }
 
-pub(super) extern "C" fn at_load() {
+/// When the library is loaded.
+pub(super) fn watch_first() {
     os::at_exit(at_exit);
 }
 

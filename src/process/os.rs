@@ -24,12 +24,12 @@ pub fn around_forks(before: extern "C" fn(), in_parent: extern "C" fn(), in_chil
 #[cfg(not(unix))]
 pub fn around_forks(_: extern "C" fn(), _: extern "C" fn(), _: extern "C" fn()) {}
 
-/// When the library is loaded: see [`super::exit`].
+/// When the library is loaded.
 #[cfg(unix)]
 #[used]
 #[cfg_attr(target_vendor = "apple", link_section = "__DATA,__mod_init_func")]
 #[cfg_attr(not(target_vendor = "apple"), link_section = ".init_array")]
-static AT_LOAD: extern "C" fn() = super::exit::at_load;
+static AT_LOAD: extern "C" fn() = super::at_load;
 
 /// Has this called when the process ends by exit() or by the return of main: the last that asked for it is called first.
 pub fn at_exit(last: extern "C" fn()) {
