@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 PREFIX ?= /usr/local
 export MPR_BUILD := $(BUILD)
 
-.PHONY: help demo test build deps venv check cargo-test python-test header picture install size bench bench-mask fuzz clean
+.PHONY: help demo test build deps venv check cargo-test python-test spool-torture header picture install size bench bench-mask fuzz clean
 
 help:
 	@echo "make demo      build, record a real C server with the local recorder, show the session"
@@ -19,6 +19,7 @@ help:
 	@echo "make size      what the shared library weighs"
 	@echo "make bench     figures of the hot path and of the delivery, through the C ABI"
 	@echo "make bench-mask  masking beside its peers, with what they need from PyPI and npm"
+	@echo "make spool-torture  kill processes with a spool 1,000 times (KILLS=1000)"
 	@echo "make fuzz      fuzz the masking, SECONDS=60 for each of TARGETS, with cargo-fuzz"
 	@echo "make picture   docs/session.png, the README's picture, with Chromium"
 	@echo "make clean     remove build/, target/ and .venv/"
@@ -106,6 +107,11 @@ fuzz:
 	@set -e; for target in $(TARGETS); do echo "== $$target"; \
 	  RUSTC_BOOTSTRAP=1 cargo fuzz run $$target $(BUILD)/fuzz/$$target fuzz/corpus/$$target -- \
 	    -dict=fuzz/dictionary -max_len=600 -timeout=10 -verbosity=0 -max_total_time=$(SECONDS); done
+
+# At random moments, several at once; make test does 200.
+KILLS ?= 1000
+spool-torture: build venv
+	MPR_KILLS=$(KILLS) $(PYTHON) -m pytest -q -s -p no:cacheprovider tests/pipeline/test_spool_kills.py
 
 picture: deps build $(BUILD)/examples/c-http-server
 	python3 tools/picture.py docs/session.png

@@ -48,8 +48,8 @@
  *
  * THREADS
  *   Any function, any thread, any time, unless its comment says otherwise. Spans, payloads, logs and ids never wait for
- *   network or disk. One thread of the library (mpr-worker) does all I/O; it starts when something first needs it, with
- *   all signals blocked. No function is async-signal-safe.
+ *   network or disk. One thread of the library (mpr-worker; with spool_dir mpr-spool, too) does all I/O; it starts when
+ *   something first needs it, with all signals blocked. No function is async-signal-safe.
  *
  * CALLBACKS
  *   A callback may call anything here, with these exceptions: from the log callback mpr_init() and mpr_shutdown(), and on the
@@ -66,7 +66,7 @@
  * EXIT
  *   Call mpr_shutdown() before main returns: it ends the session and delivers what is queued, within its time. Without it the
  *   same is done at the end of exit() and after main, within exit_timeout_ms; from exit() on no callback is called any more. After _exit(), abort()
- *   or a deadly signal what is queued is lost. dlclose() is safe: the library stays in memory.
+ *   or a deadly signal what is queued is lost; with spool_dir only what came in the last 50 ms. dlclose() is safe: the library stays in memory.
  *
  * SECRETS
  *   Headers, bodies, log and exception texts are masked before they leave, by default and on every kind of session. What
@@ -293,7 +293,8 @@ typedef int32_t (*mpr_sampler_fn)(const uint8_t *trace_id, double ratio, void *u
 
 // Where everything recorded is. Set struct_size to sizeof(mpr_stats) (at least 16) before the call; the library writes
 // no further, so that later versions can add members at the end. At every moment accepted = exported +
-// dropped_queue_full + dropped_rejected + dropped_too_large + dropped_shutdown + dropped_internal + queued. Since 0.1.
+// dropped_queue_full + dropped_rejected + dropped_too_large + dropped_shutdown + dropped_internal + dropped_expired +
+// dropped_consent + dropped_spool + queued + spooled. Since 0.1.
 typedef struct mpr_stats {
     // In: sizeof(mpr_stats) of the caller. Out: the same.
     size_t struct_size;
@@ -339,6 +340,24 @@ typedef struct mpr_stats {
     uint64_t open_spans;
     // Bytes of those; they count towards queue_max_bytes.
     uint64_t open_bytes;
+    // In the spool and not in memory; at the end of a recorder: left there for the next one.
+    uint64_t spooled;
+    // Left in the spool by earlier processes and found by this one. Part of accepted.
+    uint64_t recovered;
+    // In the spool for longer than the platform keeps such items.
+    uint64_t dropped_expired;
+    // Refused, or forgotten, for lack of consent; see mpr_set_consent().
+    uint64_t dropped_consent;
+    // In the spool alone, and the disk did not give them back.
+    uint64_t dropped_spool;
+    // What this recorder's files in the spool take.
+    uint64_t spool_bytes;
+    // Spans and logs that were written to the spool. (Those that are delivered at once are not.)
+    uint64_t spool_written;
+    // Damaged places in files of earlier processes, each of which may have been several items.
+    uint64_t spool_damaged;
+    // Times that writing to the spool failed.
+    uint64_t spool_failures;
 } mpr_stats;
 
 // Gets the result of an _async call: what its blocking twin would return. mpr_last_error() tells the message inside the
@@ -865,6 +884,32 @@ mpr_status mpr_options_set_flush_interval_ms(mpr_options *options, uint32_t valu
 mpr_status mpr_options_get_flush_interval_ms(const mpr_options *options,
                                              uint32_t *out);
 
+// A directory for what is recorded and not delivered: it then survives the end of this process (a crash, kill -9, a reboot)
+// and is sent by the next one with the same project (or key) and api_base_url. Made with mode 0700 when it is missing; refused
+// when it is another user's or others can write to it. Several processes may share it. What it holds is masked like all that
+// leaves. Without it nothing is written to disk. See docs/spool.md.
+// NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
+mpr_status mpr_options_set_spool_dir(mpr_options *options,
+                                     const char *value);
+
+// What mpr_init() would use for spool_dir, as text (lists and objects as JSON, "" for none). The size that is needed,
+// with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
+// (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+mpr_status mpr_options_get_spool_dir(const mpr_options *options,
+                                     char *out,
+                                     size_t capacity,
+                                     size_t *needed);
+
+// What all files in spool_dir may take, of all processes together, in bytes, 1 MiB to 16 GiB. Default 256 MiB. Past it what
+// is recorded is kept in memory only, as without a spool.
+// Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
+mpr_status mpr_options_set_spool_max_bytes(mpr_options *options,
+                                           uint64_t value);
+
+// Writes what mpr_init() would use for spool_max_bytes to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
+// MPR_ERR_POISONED. Since 0.1.
+mpr_status mpr_options_get_spool_max_bytes(const mpr_options *options, uint64_t *out);
+
 // How long the process's end may take when nobody called mpr_shutdown(), in milliseconds, 0 to 600000: as much as can be is
 // delivered at exit() and after the return of main. 0 does nothing then. Default 2000. Environment: MPR_EXIT_TIMEOUT_MS.
 // Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
@@ -937,22 +982,31 @@ mpr_status mpr_options_set_sampler_hook(mpr_options *options,
 /* ---- Recording on and off ---- */
 
 // Turns recording on, with these options or, for NULL, with the environment's. Takes ownership of the options, also on
-// failure. Does no I/O beyond reading certificate files that are named: the worker thread, TLS and connections come
-// when something first needs them. Returns MPR_OK, MPR_ERR_ALREADY_INITIALIZED, MPR_ERR_INVALID_ARGUMENT (no API key,
-// or an unusable option or environment variable), MPR_ERR_IO, MPR_ERR_POISONED. Since 0.1.
+// failure. Does no I/O beyond reading certificate files that are named and looking into spool_dir: the worker thread, TLS
+// and connections come when something first needs them, or when an earlier process has left something in the spool.
+// Returns MPR_OK, MPR_ERR_ALREADY_INITIALIZED, MPR_ERR_INVALID_ARGUMENT (no API key, or an unusable option or environment
+// variable), MPR_ERR_IO (a file or spool_dir cannot be used), MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_init(mpr_options *options);
 
-// Waits until everything recorded before the call is delivered, `timeout_ms` at most. Not from a callback of this
-// library. Returns MPR_OK, MPR_ERR_TIMEOUT (what is left stays queued and is still delivered),
+// Waits until everything recorded before the call is delivered, `timeout_ms` at most. With spool_dir it is written there at
+// once meanwhile. Not from a callback of this library. Returns MPR_OK, MPR_ERR_TIMEOUT (what is left stays queued and is still delivered),
 // MPR_ERR_NOT_INITIALIZED, MPR_ERR_INVALID_STATE (called on the worker thread). Since 0.1.
 mpr_status mpr_flush(uint32_t timeout_ms);
 
 // Ends the session that runs, delivers what is queued and turns recording off, `timeout_ms` at most for all of it. What
-// could not be delivered in time is counted as dropped. Call it before main returns; recording is off afterwards
+// could not be delivered in time stays in the spool, which is no error, or is counted as dropped. Call it before main returns; recording is off afterwards
 // whatever it returns, and mpr_init() may follow. Not from a callback of this library. Returns MPR_OK, MPR_SKIPPED
 // (recording is off already), MPR_ERR_TIMEOUT (something was left), the errors of mpr_stop() for the session's end,
 // MPR_ERR_INVALID_STATE (called on the worker thread). Since 0.1.
 mpr_status mpr_shutdown(uint32_t timeout_ms);
+
+// The off switch. With `given` 0 everything that is recorded and not delivered is forgotten (counted as dropped_consent),
+// a request on its way is cut off, the spool's files of this process and of dead ones of the same project are removed,
+// and nothing more is kept until a call with `given` 1, also in forked children. Other processes that live keep theirs until they are
+// told, too. The session goes on; mpr_cancel() before this call has the platform forget what it has. mpr_init() begins with
+// consent given. Returns MPR_OK, MPR_SKIPPED (it is so already), MPR_ERR_NOT_INITIALIZED, MPR_ERR_INVALID_ARGUMENT (neither
+// 0 nor 1), MPR_ERR_TIMEOUT (the disk does not answer within 5 s; the files go when it does), MPR_ERR_IO. Since 0.1.
+mpr_status mpr_set_consent(int32_t given);
 
 // Writes the numbers since mpr_init(); after mpr_shutdown() those of its end; before both zeros. Returns MPR_OK or
 // MPR_ERR_INVALID_ARGUMENT (NULL, or struct_size is not set). Since 0.1.

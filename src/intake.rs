@@ -47,8 +47,8 @@ impl Intake {
         self.generation != fork::generation()
     }
 
-    /// Takes a finished span. MPR_SKIPPED when the running session does not want traces, and in a child when it
-    /// began before the fork.
+    /// Takes a finished span. MPR_SKIPPED when the running session does not want traces, without consent, and in a child
+    /// when it began before the fork.
     ///
     /// # Errors
     /// MPR_ERR_QUEUE_FULL.
@@ -64,11 +64,14 @@ impl Intake {
         let item = Item::span(span, envelope);
         let error = item.error;
         self.pipeline.push([item])?;
+        if self.pipeline.is_revoked() {
+            return Ok(MPR_SKIPPED);
+        }
         self.sessions.saw_span(session, error);
         Ok(MPR_OK)
     }
 
-    /// Takes a log record. MPR_SKIPPED when it belongs to no session or the session does not want it.
+    /// Takes a log record. MPR_SKIPPED when it belongs to no session, the session does not want it, or without consent.
     ///
     /// # Errors
     /// MPR_ERR_QUEUE_FULL.
@@ -85,6 +88,9 @@ impl Intake {
             return Ok(MPR_SKIPPED);
         }
         self.pipeline.push([Item::log(record, envelope)])?;
+        if self.pipeline.is_revoked() {
+            return Ok(MPR_SKIPPED);
+        }
         self.sessions.saw_log(session);
         Ok(MPR_OK)
     }

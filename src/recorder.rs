@@ -148,6 +148,7 @@ pub fn init(options: &Options) -> Result<()> {
     ids::set_doc_ratio(config.auto_doc_traces_ratio);
     let config = Arc::new(config);
     let made = Recorder::new(Arc::clone(&config), None);
+    let made = made.and_then(|made| made.intake.pipeline().open_spool().map(|()| made));
     if made.is_err() {
         // The options still hold the host's callbacks, so none is freed under the lock.
         drop(log::set_sink(None, 0));
@@ -266,6 +267,9 @@ fn renew_after_fork() {
     let parents = CURRENT.load_full();
     let Some(parents) = parents.filter(|parents| parents.generation != fork::generation()) else { return };
     let child = Recorder::new(Arc::new(parents.config.for_child()), parents.sessions.active()).ok();
+    if let Some(child) = &child {
+        child.intake.pipeline().inherit_revoked(parents.intake.pipeline().is_revoked());
+    }
     // (The fork may have been in the middle of the parent's init or shutdown, between the two.)
     RECORDING.store(child.is_some(), Ordering::Relaxed);
     CURRENT.store(child);
@@ -384,6 +388,22 @@ impl Recorder {
         add(&self.captures.fields_masked, outcome.fields_masked.into());
         add(&self.captures.truncated, outcome.truncated.into());
         add(&self.captures.callback_failures, outcome.callback_failures.into());
+    }
+
+    /// Takes consent back, or gives it again. MPR_SKIPPED when that changes nothing.
+    ///
+    /// # Errors
+    /// MPR_ERR_TIMEOUT or MPR_ERR_IO when the spool is not erased yet; nothing is recorded all the same.
+    pub fn set_consent(&self, given: bool) -> Result<mpr_status> {
+        let pipeline = self.intake.pipeline();
+        if given != pipeline.is_revoked() {
+            return Ok(MPR_SKIPPED);
+        }
+        match given {
+            true => pipeline.inherit_revoked(false),
+            false => pipeline.revoke()?,
+        }
+        Ok(MPR_OK)
     }
 
     /// Where finished spans and logs enter.

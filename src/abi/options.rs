@@ -955,6 +955,47 @@ pub unsafe extern "C" fn mpr_options_get_flush_interval_ms(options: *const mpr_o
     })
 }
 
+/// A directory for what is recorded and not delivered: it then survives the end of this process (a crash, kill -9, a reboot)
+/// and is sent by the next one with the same project (or key) and api_base_url. Made with mode 0700 when it is missing; refused
+/// when it is another user's or others can write to it. Several processes may share it. What it holds is masked like all that
+/// leaves. Without it nothing is written to disk. See docs/spool.md.
+/// NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn mpr_options_set_spool_dir(options: *mut mpr_options, value: *const c_char) -> mpr_status {
+    // SAFETY: passed on with the header's rules.
+    guard("mpr_options_set_spool_dir", || unsafe { set_text(options, "spool_dir", value) })
+}
+
+/// What mpr_init() would use for spool_dir, as text (lists and objects as JSON, "" for none). The size that is needed,
+/// with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT
+/// (also for an environment variable that is not usable) or MPR_ERR_POISONED. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn mpr_options_get_spool_dir(
+    options: *const mpr_options,
+    out: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+) -> mpr_status {
+    // SAFETY: passed on with the header's rules.
+    guard("mpr_options_get_spool_dir", || unsafe { get_text(options, "spool_dir", out, capacity, needed) })
+}
+
+/// What all files in spool_dir may take, of all processes together, in bytes, 1 MiB to 16 GiB. Default 256 MiB. Past it what
+/// is recorded is kept in memory only, as without a spool.
+/// Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
+#[no_mangle]
+pub extern "C" fn mpr_options_set_spool_max_bytes(options: *mut mpr_options, value: u64) -> mpr_status {
+    guard("mpr_options_set_spool_max_bytes", || set(options, "spool_max_bytes", json!(value)))
+}
+
+/// Writes what mpr_init() would use for spool_max_bytes to `*out`. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or
+/// MPR_ERR_POISONED. Since 0.1.
+#[no_mangle]
+pub unsafe extern "C" fn mpr_options_get_spool_max_bytes(options: *const mpr_options, out: *mut u64) -> mpr_status {
+    // SAFETY: passed on with the header's rules.
+    guard("mpr_options_get_spool_max_bytes", || unsafe { get_number(options, "spool_max_bytes", out, Value::as_u64) })
+}
+
 /// How long the process's end may take when nobody called mpr_shutdown(), in milliseconds, 0 to 600000: as much as can be is
 /// delivered at exit() and after the return of main. 0 does nothing then. Default 2000. Environment: MPR_EXIT_TIMEOUT_MS.
 /// Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.

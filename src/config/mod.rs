@@ -3,6 +3,7 @@
 pub mod options;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine;
@@ -12,7 +13,7 @@ use serde_json::{Map, Value};
 
 pub use options::{Hooks, Options};
 
-use crate::status::{Error, Result};
+use crate::status::{Error, Result, MPR_ERR_IO};
 
 /// The API key. Its Debug form hides it, so that no derived Debug can print it.
 #[derive(Clone)]
@@ -111,6 +112,10 @@ pub struct Config {
     pub batch_max_items: usize,
     /// How long a recorded item may wait for company.
     pub flush_interval: Duration,
+    /// Where what is not delivered is kept; an absolute path.
+    pub spool_dir: Option<PathBuf>,
+    /// What all files there may take.
+    pub spool_max_bytes: u64,
     /// What is done at exit() without a shutdown may take so long; zero: nothing is done.
     pub exit_timeout: Duration,
     /// The platform ends a manual session by itself after this time.
@@ -198,6 +203,12 @@ impl Config {
             batch_max_bytes: get.size("batch_max_bytes")?,
             batch_max_items: get.size("batch_max_items")?,
             flush_interval: get.millis("flush_interval_ms")?,
+            spool_dir: get
+                .text("spool_dir")?
+                .map(std::path::absolute)
+                .transpose()
+                .map_err(|e| Error::new(MPR_ERR_IO, format!("spool_dir: the working directory is not known: {e}")))?,
+            spool_max_bytes: get.integer("spool_max_bytes")?,
             exit_timeout: get.millis("exit_timeout_ms")?,
             session_max: Duration::from_secs(get.integer("session_max_seconds")?),
             session_rollover: get.flag("session_rollover")?,

@@ -116,6 +116,8 @@ pub static SPECS: &[Spec] = &[
     spec("batch_max_bytes", Type::Integer(16 * 1024, 16 * MIB), &[], || json!(2 * MIB)),
     spec("batch_max_items", Type::Integer(1, 100_000), &[], || json!(2_048)),
     spec("flush_interval_ms", Type::Integer(10, 3_600_000), &[], || json!(1_000)),
+    spec("spool_dir", Type::Text, &[], none),
+    spec("spool_max_bytes", Type::Integer(MIB, 16 * 1024 * MIB), &[], || json!(256 * MIB)),
     spec("exit_timeout_ms", Type::Integer(0, 600_000), &["MPR_EXIT_TIMEOUT_MS"], || json!(2_000)),
     spec("session_max_seconds", Type::Integer(1, 86_400), &[], || json!(630)),
     spec("session_rollover", Type::Bool, &[], || json!(false)),

@@ -39,6 +39,11 @@ impl Budget {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    /// How much of it is used, in quarters.
+    pub fn quarters_used(&self) -> f64 {
+        self.used.load(Ordering::Relaxed) as f64 / (self.max as f64 / 4.0)
+    }
+
     /// How many spans are open, and the bytes of all of them.
     pub fn open(&self) -> (u64, u64) {
         (self.open_spans.load(Ordering::Relaxed), self.open_bytes.load(Ordering::Relaxed))

@@ -1,7 +1,9 @@
 //! From the queue to the receiver: batches, retries with backoff, every item settled once.
 
-use std::future::Future;
+use std::future::{poll_fn, Future};
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use rand::Rng;
@@ -69,11 +71,13 @@ async fn deliver_batches(queue: Arc<Queue>, sender: Arc<Sender>, signal: Signal)
         wait_until_due(&queue, signal, sender.config.flush_interval).await;
         loop {
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+            // Before the items are taken: consent that is taken back in between is heard.
+            let cut = Arc::clone(&queue.cut).notified_owned();
             let Some(batch) = queue.take(signal) else { break };
             let (sender, from) = (Arc::clone(&sender), Arc::clone(&queue));
             tokio::spawn(async move {
                 // A panic settles what is left of the batch, and gives the permit back.
-                contained(async move { sender.send(&from, batch).await }).await;
+                contained(async move { unless_cut(cut, sender.send(&from, batch)).await }).await;
                 drop(permit);
             });
             // What is left is no full batch, and waits for its own interval.
@@ -82,6 +86,16 @@ async fn deliver_batches(queue: Arc<Queue>, sender: Arc<Sender>, signal: Signal)
             }
         }
     }
+}
+
+/// Does the work unless consent is taken back first, also in the middle of a request.
+async fn unless_cut(cut: impl Future<Output = ()>, work: impl Future<Output = ()>) {
+    let (mut cut, mut work) = (pin!(cut), pin!(work));
+    poll_fn(|cx| match cut.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => work.as_mut().poll(cx),
+    })
+    .await;
 }
 
 async fn wait_until_due(queue: &Queue, signal: Signal, interval: Duration) {

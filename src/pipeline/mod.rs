@@ -6,6 +6,7 @@ mod deliver;
 mod json;
 pub mod otlp;
 mod queue;
+mod spool;
 mod transport;
 mod wire;
 
@@ -20,9 +21,14 @@ use crate::config::Config;
 use crate::http::Http;
 use crate::process::log::{self, Level};
 use crate::process::worker::Worker;
-use crate::status::Result;
+use crate::status::{Error, Result, MPR_ERR_IO, MPR_ERR_TIMEOUT};
 use otlp::Item;
 
+/// What of a shutdown's time is kept for the spool, at most and at least.
+const SPOOL_TIME: Duration = Duration::from_millis(500);
+const SHORTEST_SPOOL_TIME: Duration = Duration::from_millis(50);
+/// How long taking consent back waits for the disk.
+const ERASURE_TIME: Duration = Duration::from_secs(5);
 /// Where there is no thread to be had it is asked for so often.
 const RETRY_MS: u64 = 1_000;
 
@@ -33,6 +39,8 @@ pub struct Pipeline {
     http: Arc<Http>,
     worker: Arc<Worker>,
     started: AtomicBool,
+    spool: Option<spool::Dir>,
+    spool_started: AtomicBool,
     /// When the system gave no thread: when it is asked again, in ms since `made`.
     not_before: AtomicU64,
     made: Instant,
@@ -41,9 +49,26 @@ pub struct Pipeline {
 impl Pipeline {
     /// Nothing runs until something is recorded.
     pub fn new(config: Arc<Config>, http: Arc<Http>, worker: Arc<Worker>) -> Self {
-        let queue = Arc::new(Queue::new(config.queue_max_bytes, config.batch_max_bytes, config.batch_max_items));
-        let (started, not_before) = (AtomicBool::new(false), AtomicU64::new(0));
-        Self { queue, config, http, worker, started, not_before, made: Instant::now() }
+        let spool = spool::Dir::new(&config);
+        let (max, batch) = (config.queue_max_bytes, config.batch_max_bytes);
+        let queue = Arc::new(Queue::new(max, batch, config.batch_max_items, spool.is_some()));
+        let (started, spool_started) = (AtomicBool::new(false), AtomicBool::new(false));
+        let not_before = AtomicU64::new(0);
+        Self { queue, config, http, worker, started, spool, spool_started, not_before, made: Instant::now() }
+    }
+
+    /// Checks the spool's directory, and starts when an earlier process has left something there.
+    ///
+    /// # Errors
+    /// MPR_ERR_IO for a directory that cannot be used.
+    pub fn open_spool(&self) -> Result<()> {
+        let Some(spool) = &self.spool else { return Ok(()) };
+        let unusable = |e| Error::new(MPR_ERR_IO, format!("spool_dir: '{}' cannot be used: {e}", spool.name()));
+        spool.check().map_err(unusable)?;
+        if spool.has_left() {
+            self.start();
+        }
+        Ok(())
     }
 
     /// Takes items in and returns at once.
@@ -52,7 +77,7 @@ impl Pipeline {
     /// MPR_ERR_QUEUE_FULL when one of them found no room.
     pub fn push(&self, items: impl IntoIterator<Item = Item>) -> Result<()> {
         let pushed = self.queue.push(items);
-        if !self.started.load(Ordering::Relaxed) && self.elapsed() >= self.not_before.load(Ordering::Relaxed) {
+        if !self.is_started() && self.elapsed() >= self.not_before.load(Ordering::Relaxed) {
             self.start();
         }
         pushed
@@ -85,12 +110,53 @@ impl Pipeline {
         self.queue.flushed(limit).await
     }
 
-    /// Delivers what it can until the deadline, and counts the rest as dropped: how many.
+    /// Delivers what it can until the deadline. The rest stays in the spool, or is counted as dropped: how many.
     pub fn close(&self, deadline: Instant) -> u64 {
         self.start_if_needed();
         self.queue.close();
-        let _ = self.queue.flush(deadline);
+        if !self.spool_started.load(Ordering::Acquire) {
+            let _ = self.queue.flush(deadline);
+            return self.queue.abandon();
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let _ = self.queue.flush(deadline - (left / 4).min(SPOOL_TIME));
+        self.queue.end_spool(deadline.max(Instant::now() + SHORTEST_SPOOL_TIME));
         self.queue.abandon()
+    }
+
+    /// Whether consent was taken back. One atomic load.
+    pub fn is_revoked(&self) -> bool {
+        self.queue.is_revoked()
+    }
+
+    /// Consent is given again, or, in a forked child, still missing.
+    pub fn inherit_revoked(&self, revoked: bool) {
+        self.queue.inherit_revoked(revoked);
+    }
+
+    /// Forgets what is not delivered, counted, and takes nothing more. The files of the spool are removed when it returns.
+    ///
+    /// # Errors
+    /// MPR_ERR_TIMEOUT when the disk does not answer; MPR_ERR_IO when the system gives no thread.
+    pub fn revoke(&self) -> Result<()> {
+        self.queue.revoke_consent();
+        let Some(spool) = &self.spool else { return Ok(()) };
+        self.start_spool(spool)?;
+        match self.queue.wait_for_erasure(Instant::now() + ERASURE_TIME) {
+            true => Ok(()),
+            false => Err(Error::new(MPR_ERR_TIMEOUT, "the disk does not answer; the spool is erased when it does")),
+        }
+    }
+
+    fn start_spool(&self, spool: &spool::Dir) -> Result<()> {
+        if self.spool_started.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let started = spool::start(spool.clone(), Arc::clone(&self.queue));
+        if started.is_err() {
+            self.spool_started.store(false, Ordering::Release);
+        }
+        started
     }
 
     /// The queue, which outlives the rest to count what comes too late.
@@ -107,9 +173,14 @@ impl Pipeline {
         u64::try_from(self.made.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    fn is_started(&self) -> bool {
+        let spool = self.spool.is_none() || self.spool_started.load(Ordering::Relaxed);
+        spool && self.started.load(Ordering::Relaxed)
+    }
+
     /// Somebody waits for what the system may have had no thread for.
     fn start_if_needed(&self) {
-        if !self.started.load(Ordering::Relaxed) && self.counts().queued > 0 {
+        if !self.is_started() && self.counts().queued > 0 {
             self.start();
         }
     }
@@ -117,6 +188,10 @@ impl Pipeline {
     /// The delivery starts with the first item. Where the system gives no thread it is tried again, with an item a second later, or
     /// when somebody waits.
     fn start(&self) {
+        if let Some(Err(e)) = self.spool.as_ref().map(|spool| self.start_spool(spool)) {
+            self.not_before.store(self.elapsed().saturating_add(RETRY_MS), Ordering::Relaxed);
+            log::write(Level::Error, || e.to_string());
+        }
         if self.started.swap(true, Ordering::AcqRel) {
             return;
         }

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use opentelemetry_proto::tonic::common::v1::{any_value, AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, SeverityNumber};
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -16,6 +17,7 @@ use prost::Message;
 use serde_json::{json, Value};
 
 use super::budget::{Budget, Shared};
+use super::spool::Slot;
 use crate::process::clock;
 use crate::trace::{Kind, SessionPrefix};
 
@@ -69,6 +71,16 @@ impl Envelope {
         Arc::new(Self { room, ..self })
     }
 
+    /// Its two parts, as they stand in a request.
+    pub fn parts(&self) -> (&[u8], &[u8]) {
+        (&self.resource, &self.scope)
+    }
+
+    /// From its parts.
+    pub fn from_parts(resource: Vec<u8>, scope: Vec<u8>) -> Self {
+        Self { resource, scope, room: Room::Own }
+    }
+
     /// Whether its items can be kept.
     pub fn has_room(&self) -> bool {
         !matches!(self.room, Room::None)
@@ -101,7 +113,9 @@ pub struct Item {
     /// Resource and scope.
     pub envelope: Arc<Envelope>,
     /// The encoded Span or LogRecord.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
+    /// Where it stands in the spool, if there is one.
+    pub slot: Option<Arc<Slot>>,
 }
 
 impl Item {
@@ -113,7 +127,8 @@ impl Item {
             shrink(&mut span);
             bytes = span.encode_to_vec();
         }
-        Self { signal: Signal::Traces, session: session_of(&span.trace_id), error: is_error(&span), envelope, bytes }
+        let (session, error) = (session_of(&span.trace_id), is_error(&span));
+        Self { signal: Signal::Traces, session, error, envelope, bytes: bytes.into(), slot: None }
     }
 
     /// A log record as the platform wants it.
@@ -125,7 +140,7 @@ impl Item {
             shrink_log(&mut record);
             bytes = record.encode_to_vec();
         }
-        Self { signal: Signal::Logs, session, error: false, envelope, bytes }
+        Self { signal: Signal::Logs, session, error: false, envelope, bytes: bytes.into(), slot: None }
     }
 }
 

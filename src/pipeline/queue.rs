@@ -1,6 +1,9 @@
 //! What is recorded and not yet delivered: bounded in bytes, with the counts that account for every item.
 
+mod spooled;
+
 use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -8,12 +11,16 @@ use tokio::sync::Notify;
 
 use super::budget::Budget;
 use super::otlp::{Item, Signal, SIGNALS};
+use super::spool::{Origin, Slot};
 use crate::status::{Error, Result, MPR_ERR_QUEUE_FULL, MPR_ERR_TIMEOUT};
+
+use spooled::Inbox;
+pub use spooled::{Job, Work};
 
 /// What an item costs beside its bytes: the entry itself.
 const ITEM_OVERHEAD: usize = 128;
 
-/// Where every item that ever came in is now: accepted = exported + the dropped ones + queued.
+/// Where every item that ever came in is now: accepted = exported + the dropped ones + queued + spooled.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
     /// Came in.
@@ -42,6 +49,24 @@ pub struct Counts {
     pub open_spans: u64,
     /// Bytes of those.
     pub open_bytes: u64,
+    /// In the spool alone.
+    pub spooled: u64,
+    /// Of an earlier process, found in the spool. Part of `accepted`.
+    pub recovered: u64,
+    /// Older than the platform keeps them.
+    pub dropped_expired: u64,
+    /// Consent was taken back.
+    pub dropped_consent: u64,
+    /// Were in the spool alone, and could not be read back.
+    pub dropped_spool: u64,
+    /// Bytes of this recorder's files in the spool.
+    pub spool_bytes: u64,
+    /// Items written to the spool.
+    pub spool_written: u64,
+    /// Damaged places in the files of earlier processes.
+    pub spool_damaged: u64,
+    /// Times that the disk failed.
+    pub spool_failures: u64,
 }
 
 /// How an item ended.
@@ -82,6 +107,16 @@ struct State {
     counts: Counts,
     flushers: usize,
     closed: bool,
+    /// What the shutdown gave up, but for what is in the spool.
+    given_up: u64,
+    /// With a spool.
+    inbox: Option<Inbox>,
+    /// Items that wait or are on their way, and are written in the spool.
+    written: u64,
+    /// Own items that were, or are, in the spool alone, and are not settled.
+    away: u64,
+    /// Counts what makes all that was before worthless: consent taken back.
+    era: u64,
 }
 
 impl State {
@@ -98,14 +133,25 @@ impl State {
     }
 
     fn reached(&self, target: Target) -> bool {
-        self.traces.settled_up_to() >= target.traces && self.logs.settled_up_to() >= target.logs
+        self.away == 0 && self.traces.settled_up_to() >= target.traces && self.logs.settled_up_to() >= target.logs
     }
 
     fn flush_result(&self, target: Target) -> Result<()> {
         if self.reached(target) {
             return Ok(());
         }
-        Err(Error::new(MPR_ERR_TIMEOUT, format!("{} items are still queued", self.counts.queued)))
+        let left = self.counts.queued + self.counts.spooled;
+        Err(Error::new(MPR_ERR_TIMEOUT, format!("{left} items are not delivered yet")))
+    }
+
+    /// An item needs its record in the spool no longer.
+    fn release(&mut self, slot: &Slot) {
+        let Some(place) = slot.done() else { return };
+        self.away -= u64::from(slot.origin() == Origin::Away);
+        if let (Some(place), Some(inbox)) = (place, &mut self.inbox) {
+            self.written -= 1;
+            inbox.settled.push(place);
+        }
     }
 }
 
@@ -127,20 +173,28 @@ pub struct Queue {
     budget: Arc<Budget>,
     batch_bytes: usize,
     batch_items: usize,
+    revoked: AtomicBool,
+    /// Ends what is on its way.
+    pub cut: Arc<Notify>,
+    spool_wake: Condvar,
 }
 
 impl Queue {
-    /// An empty queue with these bounds.
-    pub fn new(max_bytes: usize, batch_bytes: usize, batch_items: usize) -> Self {
+    /// An empty queue with these bounds, with or without a spool behind it.
+    pub fn new(max_bytes: usize, batch_bytes: usize, batch_items: usize, spool: bool) -> Self {
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(State { inbox: spool.then(Inbox::default), ..State::default() }),
+            revoked: AtomicBool::new(false),
+            cut: Arc::default(),
+            spool_wake: Condvar::new(),
             settled: Condvar::new(),
             settled_task: Notify::new(),
             hurry: Notify::new(),
             wake_traces: Notify::new(),
             wake_logs: Notify::new(),
             budget: Arc::new(Budget::new(max_bytes)),
-            batch_bytes,
+            // What is on its way cannot be left to the spool: together it is half of the memory at most.
+            batch_bytes: if spool { batch_bytes.min(max_bytes / 16) } else { batch_bytes },
             batch_items,
         }
     }
@@ -152,11 +206,13 @@ impl Queue {
     pub fn push(&self, items: impl IntoIterator<Item = Item>) -> Result<()> {
         let mut state = self.state.lock()?;
         let before = SIGNALS.map(|signal| self.look(&mut state, signal));
-        let mut full = false;
-        for item in items {
+        let (mut full, mut wake_spool) = (false, false);
+        for mut item in items {
             state.counts.accepted += 1;
             let cost = cost(&item);
-            if state.closed {
+            if self.is_revoked() {
+                state.counts.dropped_consent += 1;
+            } else if state.closed {
                 state.counts.dropped_shutdown += 1;
             } else if !item.envelope.has_room() || !self.budget.take(cost) {
                 state.counts.dropped_queue_full += 1;
@@ -164,6 +220,9 @@ impl Queue {
             } else {
                 state.counts.queued_bytes += cost;
                 state.counts.queued += 1;
+                if let Some(inbox) = &mut state.inbox {
+                    wake_spool |= inbox.offer(&mut item);
+                }
                 let line = state.line(item.signal);
                 line.waiting_bytes += cost;
                 line.next_number += 1;
@@ -171,7 +230,11 @@ impl Queue {
             }
         }
         let after = SIGNALS.map(|signal| self.look(&mut state, signal));
+        wake_spool |= state.inbox.is_some() && self.over_pressure();
         drop(state);
+        if wake_spool {
+            self.spool_wake.notify_one();
+        }
         for (signal, (before, after)) in SIGNALS.into_iter().zip(before.into_iter().zip(after)) {
             if before != after {
                 self.wake(signal).notify_one();
@@ -251,9 +314,10 @@ impl Queue {
             return None;
         }
         line.on_its_way.insert(first);
+        let slots = items.iter().filter_map(|item| item.slot.clone()).collect();
         let open = Open { items: items.len() as u64, bytes: items.iter().map(cost).sum() };
         line.waiting_bytes -= open.bytes;
-        Some(Batch { queue: Arc::clone(self), signal, first, items, open })
+        Some(Batch { queue: Arc::clone(self), signal, first, items, open, slots })
     }
 
     /// Waits until everything that was accepted before the call is settled.
@@ -264,6 +328,7 @@ impl Queue {
         let mut state = self.state.lock()?;
         let target = state.target();
         state.flushers += 1;
+        self.hurry_spool(&mut state);
         self.hurry_up();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -283,6 +348,7 @@ impl Queue {
         let target = {
             let mut state = self.state.lock()?;
             state.flushers += 1;
+            self.hurry_spool(&mut state);
             state.target()
         };
         self.hurry_up();
@@ -308,21 +374,31 @@ impl Queue {
         }
     }
 
-    /// Gives up what is left, after [`Queue::close`]: counted, not silent. Returns how many items.
+    /// Gives up what is left, after [`Queue::close`]: counted, not silent. What is written in the spool stays there. Returns
+    /// how many items are lost.
     pub fn abandon(&self) -> u64 {
         let Ok(mut state) = self.state.lock() else { return 0 };
+        let (left, kept) = (self.clear(&mut state), std::mem::take(&mut state.written));
+        let lost = left.saturating_sub(kept);
+        state.counts.spooled += left - lost;
+        state.counts.dropped_shutdown += lost;
+        state.given_up += lost;
+        state.given_up
+    }
+
+    /// Forgets all items that wait or are on their way: how many.
+    fn clear(&self, state: &mut State) -> u64 {
         for signal in SIGNALS {
             let line = state.line(signal);
             line.waiting.clear();
             line.waiting_bytes = 0;
             line.on_its_way.clear();
         }
-        let left = std::mem::take(&mut state.counts.queued);
+        state.away = 0;
         self.budget.give(std::mem::take(&mut state.counts.queued_bytes));
-        state.counts.dropped_shutdown += left;
         self.settled.notify_all();
         self.settled_task.notify_waiters();
-        left
+        std::mem::take(&mut state.counts.queued)
     }
 
     /// The counts of one moment; they add up.
@@ -359,16 +435,25 @@ pub struct Batch {
     /// The items, until they are taken out to be sent.
     pub items: Vec<Item>,
     open: Open,
+    slots: Vec<Arc<Slot>>,
 }
 
 impl Batch {
     /// Settles these many of `items` with an outcome and gives back their bytes.
     pub fn settle(&mut self, items: &[Item], refused: u64, outcome: Outcome) {
         let count = items.len() as u64;
-        self.settle_count(count, items.iter().map(cost).sum(), refused.min(count), outcome);
+        let slots = items.iter().filter_map(|item| item.slot.as_deref());
+        self.settle_count(count, items.iter().map(cost).sum(), refused.min(count), outcome, slots);
     }
 
-    fn settle_count(&mut self, count: u64, bytes: u64, refused: u64, outcome: Outcome) {
+    fn settle_count<'a>(
+        &mut self,
+        count: u64,
+        bytes: u64,
+        refused: u64,
+        outcome: Outcome,
+        slots: impl Iterator<Item = &'a Slot>,
+    ) {
         self.open.items = self.open.items.saturating_sub(count);
         self.open.bytes = self.open.bytes.saturating_sub(bytes);
         let Ok(mut state) = self.queue.state.lock() else { return };
@@ -386,13 +471,19 @@ impl Batch {
             Outcome::TooLarge => &mut counts.dropped_too_large,
             Outcome::Internal => &mut counts.dropped_internal,
         } += count - refused;
+        slots.for_each(|slot| state.release(slot));
+        if state.inbox.is_some() {
+            self.queue.spool_wake.notify_one();
+        }
     }
 }
 
 impl Drop for Batch {
     fn drop(&mut self) {
         if self.open.items > 0 {
-            self.settle_count(self.open.items, self.open.bytes, 0, Outcome::Internal);
+            let slots = std::mem::take(&mut self.slots);
+            // Also in the spool: what broke this process must not break the next one.
+            self.settle_count(self.open.items, self.open.bytes, 0, Outcome::Internal, slots.iter().map(Arc::as_ref));
         }
         if let Ok(mut state) = self.queue.state.lock() {
             state.line(self.signal).on_its_way.remove(&self.first);

@@ -122,6 +122,7 @@ extern "C" fn in_parent() {
 
 extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::SeqCst);
+    os::close_locked_files();
     FORKING.store(0, Ordering::SeqCst);
     INSIDE.store(0, Ordering::SeqCst);
     let _ = HELD.try_with(|mine| mine.take());

@@ -85,7 +85,7 @@ static inline mpr_stats stats_now(void) {
 static inline void check_accounting(void) {
     mpr_stats s = stats_now();
     uint64_t sum = s.exported + s.dropped_queue_full + s.dropped_rejected + s.dropped_too_large + s.dropped_shutdown +
-                   s.dropped_internal + s.queued;
+                   s.dropped_internal + s.dropped_expired + s.dropped_consent + s.dropped_spool + s.queued + s.spooled;
     if (s.accepted != sum) CHECK_FAIL("accepted %" PRIu64 " but accounted for %" PRIu64, s.accepted, sum);
     if (s.panics) CHECK_FAIL("%" PRIu64 " defects", s.panics);
 }

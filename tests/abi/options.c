@@ -147,6 +147,7 @@ static void numbers_round_trip(void) {
     NUMBER(uint64_t, batch_max_bytes, 2u << 20, 16384, 16u << 20, 16383, (16u << 20) + 1);
     NUMBER(uint32_t, batch_max_items, 2048, 1, 100000, 0, 100001);
     NUMBER(uint32_t, flush_interval_ms, 1000, 10, 3600000, 9, 3600001);
+    NUMBER(uint64_t, spool_max_bytes, 256u << 20, 1u << 20, 16ull << 30, (1u << 20) - 1, (16ull << 30) + 1);
     NUMBER(uint32_t, exit_timeout_ms, 2000, 0, 600000, 600001, 4000000000u);
     NUMBER(uint32_t, session_max_seconds, 630, 1, 3600, 0, UINT32_MAX);
 }

@@ -41,7 +41,9 @@ def test_layout(tmp_path, compile_c, run_c):
     """Programs that are compiled already have these numbers in them."""
     stats = """struct_size accepted exported queued queued_bytes dropped_queue_full dropped_rejected dropped_too_large
         dropped_shutdown dropped_internal filtered requests retries payloads_captured payloads_masked_whole
-        payload_fields_masked payloads_truncated mask_callback_failures panics fork_generation""".split()
+        payload_fields_masked payloads_truncated mask_callback_failures panics fork_generation open_spans open_bytes
+        spooled recovered dropped_expired dropped_consent dropped_spool spool_bytes spool_written spool_damaged
+        spool_failures""".split()
     lines = [f"_Static_assert(offsetof(mpr_stats, {name}) == {8 * at}, \"{name}\");" for at, name in enumerate(stats)]
     for name, at in (("trace_id", 0), ("span_id", 16), ("trace_flags", 24), ("reserved", 25)):
         lines.append(f"_Static_assert(offsetof(mpr_span_context, {name}) == {at}, \"{name}\");")

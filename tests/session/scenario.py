@@ -100,7 +100,7 @@ def stats():
     raw = mpr_stats()
     assert lib.mpr_get_stats(ctypes.byref(raw)) == 0
     now = {field: getattr(raw, field) for field, _ in raw._fields_}
-    where = ("exported", "queued", *(field for field in now if field.startswith("dropped_")))
+    where = ("exported", "queued", "spooled", *(field for field in now if field.startswith("dropped_")))
     assert now["accepted"] == sum(now[field] for field in where), now
     assert now["panics"] == 0 and now["dropped_internal"] == 0, now
     return now

@@ -274,6 +274,12 @@ class SessionRecorder:
         """
         check(lib.mpr_shutdown(timeout_ms))
 
+    def set_consent(self, given: bool) -> bool:
+        """The off switch: False forgets what is recorded and not delivered, erases the spool (spool_dir) and keeps nothing
+        more until True; see mpr_set_consent in include/mpr.h. Returns whether that was a change. Raises
+        SessionRecorderError: MPR_ERR_NOT_INITIALIZED, MPR_ERR_TIMEOUT (the disk does not answer)."""
+        return check(lib.mpr_set_consent(int(given))) == _native.MPR_OK
+
     def stats(self) -> Dict[str, int]:
         """The numbers since init(): spans and logs accepted, exported, queued and dropped, and why; see mpr_stats in
         include/mpr.h."""

@@ -104,6 +104,8 @@ class mpr_stats(Structure):
             "payloads_captured", "payloads_masked_whole", "payload_fields_masked", "payloads_truncated",
             "mask_callback_failures", "panics", "fork_generation",
             "open_spans", "open_bytes",
+            "spooled", "recovered", "dropped_expired", "dropped_consent", "dropped_spool",
+            "spool_bytes", "spool_written", "spool_damaged", "spool_failures",
         )
     ]
 
@@ -179,10 +181,10 @@ OPTIONS = {
         "api_key", "api_base_url", "traces_endpoint", "logs_endpoint", "protocol", "compression", "headers", "ca_file",
         "client_cert", "client_key", "proxy", "service_name", "service_version", "environment", "resource_attributes",
         "mask_body_fields", "mask_header_names", "mask_allow_fields", "mask_paths", "mask_allow_paths", "mask_patterns",
-        "headers_to_include", "headers_to_exclude", "log_level",
+        "headers_to_include", "headers_to_exclude", "log_level", "spool_dir",
     ),
     c_uint32: ("timeout_ms", "batch_max_items", "flush_interval_ms", "exit_timeout_ms", "session_max_seconds"),
-    c_uint64: ("max_payload_bytes", "capture_max_bytes", "queue_max_bytes", "batch_max_bytes"),
+    c_uint64: ("max_payload_bytes", "capture_max_bytes", "queue_max_bytes", "batch_max_bytes", "spool_max_bytes"),
     c_double: ("sample_ratio", "auto_doc_traces_ratio"),
     c_int32: (
         "capture_body", "capture_headers", "mask_body", "mask_headers", "mask_emails", "decompress", "session_rollover",
@@ -207,6 +209,7 @@ FUNCTIONS = {
     "mpr_init": (_status, _handle),
     "mpr_flush": (_status, c_uint32),
     "mpr_shutdown": (_status, c_uint32),
+    "mpr_set_consent": (_status, c_int32),
     "mpr_get_stats": (_status, POINTER(mpr_stats)),
     "mpr_start": (_status, c_int32, _text),
     "mpr_stop": (_status, _text),
