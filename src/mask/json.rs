@@ -397,9 +397,7 @@ impl<'a> Masker<'a> {
 
     fn run(&mut self) -> Result<(), Broken> {
         if self.kinds.depth > 0 {
-            if let Some(at) = self.after_value()? {
-                self.document(at)?;
-            }
+            self.document(None)?;
         }
         while !self.paused {
             let mut at = self.scan.next();
@@ -410,27 +408,27 @@ impl<'a> Masker<'a> {
             if at >= self.bytes.len() {
                 return Ok(());
             }
-            self.document(at)?;
+            self.document(Some(at))?;
         }
         Ok(())
     }
 
-    /// A value of the outermost level, with all that is in it.
-    fn document(&mut self, mut at: usize) -> Result<(), Broken> {
+    /// A value of the outermost level, with all that is in it; or (`None`) what is left of one.
+    #[inline(never)]
+    fn document(&mut self, mut next: Option<usize>) -> Result<(), Broken> {
         loop {
-            let inside = match self.value(at, self.byte(at))? {
+            let at = match next {
+                Some(at) => at,
+                None => match self.after_value()? {
+                    Some(at) => at,
+                    None => return Ok(()),
+                },
+            };
+            next = match self.value(at, self.byte(at))? {
                 Found::Scalar => None,
                 Found::Object => self.first_member()?,
                 Found::Array => self.first_element(),
             };
-            if let Some(first) = inside {
-                at = first;
-                continue;
-            }
-            match self.after_value()? {
-                Some(next) => at = next,
-                None => return Ok(()),
-            }
         }
     }
 
