@@ -89,6 +89,7 @@ int main(int argc, char **argv) {
     mpr_options_set_log_level(options, "debug");
     mpr_options_set_log_callback(options, on_log, nullptr, on_free);
     if (argc > 2) mpr_options_set_exit_timeout_ms(options, static_cast<uint32_t>(std::atoi(argv[2])));
+    if (argc > 3) mpr_options_set_spool_dir(options, argv[3]);
     if (mpr_init(options) != MPR_OK) return 2;
     if (mode == "no session" ? mpr_start_async(MPR_SESSION_MANUAL, nullptr, on_done, nullptr) != MPR_OK
                              : mpr_start(MPR_SESSION_MANUAL, nullptr) != MPR_OK)

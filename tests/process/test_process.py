@@ -122,6 +122,15 @@ def test_exit_in_the_middle_of_a_start(compile_c, platform):
     assert exits(compile_c, platform, "no session", 700) < 1800
 
 
+def test_what_an_exit_cannot_deliver_is_sent_by_the_next_process(compile_c, platform, tmp_path):
+    platform.always("traces", Answer(hang=True))
+    exits(compile_c, platform, "main", 300, tmp_path / "spool")
+    assert not platform.spans
+    platform.always("traces", None)
+    exits(compile_c, platform, "nothing recorded", 20000, tmp_path / "spool")
+    assert names(platform)["recorded"] == 1
+
+
 def test_dlclose(compile_c, run_c, platform, build):
     program = compile_c(HERE / "dlclose.c", libraries=["-ldl"])
     run_c(program, build / "lib" / "libmpr.so.0", env={**platform.env()})
