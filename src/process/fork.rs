@@ -17,6 +17,8 @@ use super::os;
 
 /// A fork waits no longer than this for other threads, all in all.
 const PATIENCE: Duration = Duration::from_millis(10);
+/// But for one that is forking as well: the system takes its time to copy a large process, and lets one thread do so at a time.
+const PATIENCE_WITH_FORKS: Duration = Duration::from_secs(5);
 const NAP: Duration = Duration::from_micros(50);
 
 static GENERATION: AtomicU32 = AtomicU32::new(0);
@@ -100,14 +102,26 @@ pub fn undisturbed<T>(work: impl FnOnce() -> T) -> T {
     }
 }
 
+/// The locks to hold; until then another thread's fork may hold them, in whose middle this one must not come.
+fn locks_of_forks() -> Option<MutexGuard<'static, Vec<&'static dyn Hold>>> {
+    let until = Instant::now() + PATIENCE_WITH_FORKS;
+    loop {
+        let locks = try_until(&LOCKS, Instant::now() + PATIENCE);
+        if locks.is_some() || FORKING.load(Ordering::SeqCst) <= 1 || Instant::now() >= until {
+            return locks;
+        }
+    }
+}
+
 extern "C" fn before() {
-    let until = Instant::now() + PATIENCE;
     FORKING.fetch_add(1, Ordering::SeqCst);
+    let locks = locks_of_forks();
+    let until = Instant::now() + PATIENCE;
     while INSIDE.load(Ordering::SeqCst) > 0 && Instant::now() < until {
         std::thread::sleep(NAP);
     }
     let mut held: Vec<Box<dyn Any>> = Vec::new();
-    if let Some(locks) = try_until(&LOCKS, until) {
+    if let Some(locks) = locks {
         held.extend(locks.iter().filter_map(|lock| lock.hold(until)));
         held.push(Box::new(locks));
     }
@@ -116,8 +130,9 @@ extern "C" fn before() {
 }
 
 extern "C" fn in_parent() {
-    FORKING.fetch_sub(1, Ordering::SeqCst);
+    // (In this order: who finds the locks taken and nobody forking gives up.)
     let _ = HELD.try_with(|mine| mine.take());
+    FORKING.fetch_sub(1, Ordering::SeqCst);
 }
 
 extern "C" fn in_child() {
@@ -214,5 +229,22 @@ mod tests {
         assert!(begin.elapsed() >= Duration::from_millis(5));
         drop(guard);
         assert!(lock.hold(begin).is_some());
+    }
+
+    #[test]
+    fn a_fork_waits_for_another_threads_however_long_that_takes() {
+        let (sender, begun) = std::sync::mpsc::channel();
+        let other = std::thread::spawn(move || {
+            before();
+            sender.send(()).unwrap();
+            std::thread::sleep(10 * PATIENCE);
+            in_parent();
+        });
+        begun.recv().unwrap();
+        before();
+        let held = HELD.with_borrow(Vec::len);
+        in_parent();
+        other.join().unwrap();
+        assert!(held > 0, "the child would find the locks taken by a thread that it lacks");
     }
 }
