@@ -1,17 +1,20 @@
 //! Payloads that arrive in pieces.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use super::{capture_with, decode, mask_body, CaptureConfig, CaptureOutcome, Declared, HeaderError, Kind, MAX_HEADERS};
 use crate::mask::{self, Masked, Pieces};
+use crate::process::fork;
 
 /// More bytes of headers than this are left out.
 const MAX_HEADER_BYTES: usize = 256 * 1024;
 /// What a header takes beside its name and value.
 const HEADER_OVERHEAD: usize = 64;
 
-/// Bytes that all payloads in the making hold.
+/// Bytes that all payloads in the making hold, and the fork generation that counted them: what a parent's threads were capturing
+/// nobody ends in the child.
 static HELD: AtomicUsize = AtomicUsize::new(0);
+static HELD_IN: AtomicU32 = AtomicU32::new(0);
 
 /// One payload in the making. Takes at most [`CaptureConfig::keep_limit`] bytes of the body, whatever arrives, and no more when
 /// all payloads of the process hold [`CaptureConfig::max_held_bytes`]; what lies beyond is counted, and the body is masked up to
@@ -21,8 +24,9 @@ pub struct Stream {
     kind: Kind,
     limit: usize,
     limit_of_all: usize,
-    /// What of [`HELD`] is this one's.
+    /// What of [`HELD`] is this one's, and since which generation.
     held: usize,
+    generation: u32,
     keeps_body: bool,
     headers: Vec<(String, String)>,
     header_bytes: usize,
@@ -72,6 +76,7 @@ impl Stream {
             limit: config.keep_limit(),
             limit_of_all: config.max_held_bytes,
             held: 0,
+            generation: fork::generation(),
             keeps_body: config.capture_body,
             headers: Vec::new(),
             header_bytes: 0,
@@ -159,6 +164,7 @@ impl Stream {
 
     /// Is there room for so many bytes more, among all payloads in the making?
     fn hold(&mut self, bytes: usize) -> bool {
+        self.forget_parents();
         let all = HELD.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         if all > self.limit_of_all {
             HELD.fetch_sub(bytes, Ordering::Relaxed);
@@ -169,8 +175,21 @@ impl Stream {
     }
 
     fn release(&mut self, bytes: usize) {
-        HELD.fetch_sub(bytes, Ordering::Relaxed);
-        self.held -= bytes;
+        self.forget_parents();
+        let counted = bytes.min(self.held);
+        HELD.fetch_sub(counted, Ordering::Relaxed);
+        self.held -= counted;
+    }
+
+    /// In a forked child the count begins anew, also that of a payload which goes on there.
+    fn forget_parents(&mut self) {
+        let now = fork::generation();
+        if HELD_IN.swap(now, Ordering::Relaxed) != now {
+            HELD.store(0, Ordering::Relaxed);
+        }
+        if self.generation != now {
+            (self.generation, self.held) = (now, 0);
+        }
     }
 
     /// The payload is complete: `emit` gets its attributes.
@@ -186,6 +205,6 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        HELD.fetch_sub(self.held, Ordering::Relaxed);
+        self.release(self.held);
     }
 }

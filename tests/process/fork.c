@@ -34,6 +34,11 @@ static void attribute(void *user, const char *key, size_t key_len, const char *v
     (void)user, (void)key, (void)key_len, (void)value, (void)value_len;
 }
 
+static void count_cut(void *user, const char *key, size_t key_len, const char *value, size_t value_len) {
+    (void)key, (void)key_len, (void)value_len;
+    if (strstr(key, ".truncated") || strstr(value, "not captured: cut")) ++*(int *)user;
+}
+
 /* Everything that takes a lock, over and over. */
 static void *hammer(void *unused) {
     (void)unused;
@@ -216,6 +221,32 @@ int main(int argc, char **argv) {
         }
         check_child(pid);
         mpr_span_end(open);
+        end();
+    } else if (!strcmp(mode, "captures")) {
+        mpr_options *options = mpr_options_new();
+        CHECK_OK(mpr_options_set_capture_max_bytes(options, 65536));
+        CHECK_OK(mpr_init(options));
+        CHECK_OK(mpr_start(MPR_SESSION_MANUAL, NULL));
+        uint8_t trace[16];
+        CHECK_OK(mpr_generate_trace_id(trace));
+        mpr_capture *capture = mpr_capture_begin(1, trace);
+        static char much[60000];
+        memset(much, 'x', sizeof much);
+        CHECK_OK(mpr_capture_body(capture, (const uint8_t *)much, sizeof much));
+        pid_t pid = fork();
+        if (pid == 0) {
+            alarm(30);
+            mpr_capture *own = mpr_capture_begin(1, trace); /* (the other one is a thread's that is gone) */
+            CHECK_OK(mpr_capture_body(own, (const uint8_t *)much, sizeof much));
+            int cut = 0;
+            CHECK_OK(mpr_capture_end(own, count_cut, &cut));
+            CHECK(!cut);
+            mpr_capture_free(own);
+            mpr_capture_free(capture);
+            _exit(check_failures ? 3 : 0);
+        }
+        check_child(pid);
+        mpr_capture_free(capture);
         end();
     } else if (!strcmp(mode, "exec")) {
         begin();

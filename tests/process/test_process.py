@@ -35,6 +35,7 @@ def test_fork_while_sixteen_threads_are_inside(compile_c, run_c, platform):
         ("twice", ["child", "child's child", "of a child's thread"]),
         ("in a thread", [f"thread {n}" for n in range(4)]),
         ("in a callback", []),
+        ("captures", []),
         ("exec", ["before", "after"]),
     ],
 )
