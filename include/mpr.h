@@ -839,7 +839,8 @@ mpr_status mpr_options_get_log_level(const mpr_options *options,
                                      size_t capacity,
                                      size_t *needed);
 
-// What all captures that are not ended hold together (mpr_capture_begin()), in bytes, 65536 to 16 GiB. Default 32 MiB. Past it
+// What all captures that are not ended hold together (mpr_capture_begin()), in bytes of content (memory for it may be up to
+// twice as much), 65536 to 16 GiB. Default 32 MiB. Past it
 // no more of a body is kept: it is masked up to there, with its true size beside it.
 // Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
 mpr_status mpr_options_set_capture_max_bytes(mpr_options *options,

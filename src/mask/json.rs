@@ -396,25 +396,27 @@ impl<'a> Masker<'a> {
     }
 
     fn run(&mut self) -> Result<(), Broken> {
-        if self.kinds.depth > 0 {
-            self.document(None)?;
-        }
+        let mut inside = self.kinds.depth > 0;
         while !self.paused {
-            let mut at = self.scan.next();
-            // RS stands before each text of a JSON sequence (RFC 7464).
-            while self.byte(at) == 0x1E {
-                at = self.scan.next();
+            let mut first = None;
+            if !std::mem::take(&mut inside) {
+                let mut at = self.scan.next();
+                // RS stands before each text of a JSON sequence (RFC 7464).
+                while self.byte(at) == 0x1E {
+                    at = self.scan.next();
+                }
+                if at >= self.bytes.len() {
+                    return Ok(());
+                }
+                first = Some(at);
             }
-            if at >= self.bytes.len() {
-                return Ok(());
-            }
-            self.document(Some(at))?;
+            self.document(first)?;
         }
         Ok(())
     }
 
     /// A value of the outermost level, with all that is in it; or (`None`) what is left of one.
-    #[inline(never)]
+    #[inline(always)]
     fn document(&mut self, mut next: Option<usize>) -> Result<(), Broken> {
         loop {
             let at = match next {
