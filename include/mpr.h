@@ -362,7 +362,7 @@ typedef struct mpr_stats {
 } mpr_stats;
 
 // Gets the result of an _async call: what its blocking twin would return. mpr_last_error() tells the message inside the
-// callback. Called exactly once, on the library's worker thread: it must not block, and blocking calls of this library
+// callback. Called exactly once (never after exit() began), on the library's worker thread: it must not block, and blocking calls of this library
 // answer MPR_ERR_INVALID_STATE in it. Since 0.1.
 typedef void (*mpr_done_fn)(mpr_status status, void *user_data);
 

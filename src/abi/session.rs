@@ -21,7 +21,7 @@ pub const MPR_SESSION_PLAIN: i32 = 0;
 pub const MPR_SESSION_CONTINUOUS: i32 = 1;
 
 /// Gets the result of an _async call: what its blocking twin would return. mpr_last_error() tells the message inside the
-/// callback. Called exactly once, on the library's worker thread: it must not block, and blocking calls of this library
+/// callback. Called exactly once (never after exit() began), on the library's worker thread: it must not block, and blocking calls of this library
 /// answer MPR_ERR_INVALID_STATE in it. Since 0.1.
 pub type mpr_done_fn = Option<unsafe extern "C" fn(status: mpr_status, user_data: *mut c_void)>;
 

@@ -184,7 +184,7 @@ impl Stream {
     /// In a forked child the count begins anew, also that of a payload which goes on there.
     fn forget_parents(&mut self) {
         let now = fork::generation();
-        if HELD_IN.swap(now, Ordering::Relaxed) != now {
+        if HELD_IN.load(Ordering::Relaxed) != now && HELD_IN.swap(now, Ordering::Relaxed) != now {
             HELD.store(0, Ordering::Relaxed);
         }
         if self.generation != now {

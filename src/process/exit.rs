@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::{log, os, panics};
 
+/// (LAST alone would do, but who sets it waits for another that does, and a fork may have cut that one off.)
 static WATCHING: AtomicBool = AtomicBool::new(false);
-
 static BEGUN: AtomicBool = AtomicBool::new(false);
 
 /// From here on no callback of the host's is called: what it needs (an interpreter, a static object) may be gone.
