@@ -423,7 +423,8 @@ def test_what_cannot_be_read_back_is_counted(platform, down, spool, shim, tmp_pa
     running.go()
     result = running.result()
     assert result["flush"] == "OK" and result["before"]["spooled"] > 100
-    assert result.stats["dropped_spool"] >= result["before"]["spooled"]
+    # Not all of them: as long as the disk still reads, a few come back into what memory has room for.
+    assert result.stats["dropped_spool"] > result["before"]["spooled"] / 2 and result.stats["spooled"] == 0
     assert result.stats["exported"] == 400 - result.stats["dropped_spool"] == len(platform.spans)
 
 
