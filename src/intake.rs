@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
-use opentelemetry_proto::tonic::trace::v1::Span;
 
 use crate::pipeline::otlp::{session_of, severity_number, Envelope, Item};
 use crate::pipeline::Pipeline;
 use crate::process::fork;
 use crate::session::Sessions;
 use crate::status::{mpr_status, Result, MPR_OK, MPR_SKIPPED};
+use crate::trace::SessionPrefix;
 
 /// Filtered by session and policy, then queued.
 pub struct Intake {
@@ -47,21 +47,20 @@ impl Intake {
         self.generation != fork::generation()
     }
 
-    /// Takes a finished span. MPR_SKIPPED when the running session does not want traces, without consent, and in a child
+    /// Takes a finished span of a session, which `make` makes. MPR_SKIPPED when the running session does not want traces, without consent, and in a child
     /// when it began before the fork.
     ///
     /// # Errors
     /// MPR_ERR_QUEUE_FULL.
-    pub fn span(&self, span: Span, envelope: Arc<Envelope>) -> Result<mpr_status> {
+    pub fn span(&self, session: SessionPrefix, make: impl FnOnce() -> Item) -> Result<mpr_status> {
         if self.is_parents() {
             return Ok(MPR_SKIPPED);
         }
-        let session = session_of(&span.trace_id);
         if !self.sessions.policy_of(session).traces {
             self.filter_one();
             return Ok(MPR_SKIPPED);
         }
-        let item = Item::span(span, envelope);
+        let item = make();
         let error = item.error;
         self.pipeline.push([item])?;
         if self.pipeline.is_revoked() {

@@ -18,6 +18,7 @@ pub mod capture;
 pub mod config;
 pub mod http;
 pub mod intake;
+pub mod keys;
 pub mod logs;
 // A package of its own, since a package is what has a level of optimisation. Tests have it here.
 #[cfg(test)]

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use opentelemetry::InstrumentationScope;
 use opentelemetry_proto::tonic::common::v1::{any_value, AnyValue};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use serde_json::{Map, Value};
@@ -15,7 +14,7 @@ use crate::intake::Intake;
 use crate::masker::Masker;
 use crate::pipeline::otlp::{adapt_log_resource, key_value, Envelope};
 use crate::process::clock;
-use crate::spans::{envelope, own_resource, Ids};
+use crate::spans::{own_envelope, own_resource, Ids, OWN_SCOPE};
 use crate::status::{mpr_status, Result, MPR_SKIPPED};
 use crate::trace::{ids, Kind};
 
@@ -29,11 +28,10 @@ pub struct Logger {
 impl Logger {
     /// For this recorder.
     pub fn new(config: &Config, intake: Arc<Intake>, masker: Arc<Masker>) -> Self {
-        let scope = InstrumentationScope::builder("libmpr").with_version(env!("CARGO_PKG_VERSION")).build();
         let mut resource = own_resource(config);
         let claims = config.key_claims.clone().unwrap_or_default();
         adapt_log_resource(&mut resource, claims.workspace.as_deref(), claims.project.as_deref());
-        Self { envelope: envelope(&resource, &scope), intake, masker }
+        Self { envelope: own_envelope(&resource, OWN_SCOPE), intake, masker }
     }
 
     /// Records a log of an OpenTelemetry severity number, masked. One without a trace
@@ -55,7 +53,7 @@ impl Logger {
             return Ok(MPR_SKIPPED);
         }
         let now = clock::unix_nanos();
-        let body = self.masker.text(body);
+        let body = self.masker.text(body).into_owned();
         let attributes = self.masker.object(attributes);
         let span_id = if context.span_id == [0; 8] { Vec::new() } else { context.span_id.to_vec() };
         let record = LogRecord {

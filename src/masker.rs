@@ -1,14 +1,11 @@
 //! Masks what a host sets on spans and logs: names, texts, attributes by their keys. (Payloads are masked in capture.)
 
-use std::collections::HashMap;
-use std::sync::RwLock;
+use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use crate::mask::{mask_body, mask_text, Rules, PLACEHOLDER};
-
-/// A host that makes up keys without end does not fill memory with them.
-const MAX_KNOWN_KEYS: usize = 4096;
+use crate::keys::{Key, Keys};
+use crate::mask::{mask_body, mask_text, Rules};
 
 /// A span or log with more is cut to less than this before it is sent, with a note of the cut. So there is no point in
 /// masking the rest, which is work on the host's thread; and what this cut leaves unfinished at its end never leaves.
@@ -32,27 +29,19 @@ const CONVENTIONS: &[&str] = &[
 /// See the module.
 pub struct Masker {
     rules: Rules,
-    sensitive_keys: RwLock<HashMap<Box<str>, bool>>,
+    keys: Keys,
 }
 
 impl Masker {
     /// By these rules.
     pub fn new(rules: Rules) -> Self {
-        Self { rules, sensitive_keys: RwLock::default() }
+        Self { rules, keys: Keys::default() }
     }
 
     /// Masks secrets in free text.
-    pub fn text(&self, text: &str) -> String {
+    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let end = (0..=MAX_TEXT.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        mask_text(&self.rules, text.get(..end).unwrap_or_default()).into_owned()
-    }
-
-    /// Masks the text of an attribute: whole by its key's words, else what looks like a secret in it.
-    pub fn attribute(&self, key: &str, text: &str) -> String {
-        match self.is_sensitive(key) {
-            true => PLACEHOLDER.to_owned(),
-            false => self.text(text),
-        }
+        mask_text(&self.rules, text.get(..end).unwrap_or_default())
     }
 
     /// Masks the attributes of an event or a log.
@@ -66,21 +55,18 @@ impl Masker {
         mask_body(&self.rules, Some("application/json"), value.to_string().as_bytes()).text
     }
 
-    /// Whether nothing of an attribute with this key may leave. A program has few keys and uses them all the time, so what
-    /// the rules say of each is kept.
+    /// Works with what the rules say of the key of an attribute.
+    pub fn key<T>(&self, given: &str, work: impl FnOnce(&Key) -> T) -> T {
+        let look = || {
+            let sensitive =
+                self.rules.masks_body() && !CONVENTIONS.contains(&given) && self.rules.is_sensitive_field(given);
+            (self.text(given).into_owned(), sensitive)
+        };
+        self.keys.with(given, look, work)
+    }
+
+    /// Whether nothing of an attribute with this key may leave.
     pub fn is_sensitive(&self, key: &str) -> bool {
-        if !self.rules.masks_body() {
-            return false;
-        }
-        if let Some(known) = self.sensitive_keys.read().ok().and_then(|keys| keys.get(key).copied()) {
-            return known;
-        }
-        let sensitive = !CONVENTIONS.contains(&key) && self.rules.is_sensitive_field(key);
-        if let Ok(mut keys) = self.sensitive_keys.write() {
-            if keys.len() < MAX_KNOWN_KEYS {
-                keys.insert(key.into(), sensitive);
-            }
-        }
-        sensitive
+        self.key(key, |key| key.sensitive)
     }
 }

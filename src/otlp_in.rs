@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::capture::Kind as PayloadKind;
 use crate::mask::PLACEHOLDER;
-use crate::pipeline::otlp::{adapt_log_resource, plain, session_of, Envelope};
+use crate::pipeline::otlp::{adapt_log_resource, plain, session_of, Envelope, Item};
 use crate::recorder::Recorder;
 use crate::status::{mpr_status, Error, Result, MPR_OK, MPR_SKIPPED};
 use crate::trace::Kind;
@@ -47,7 +47,8 @@ pub fn traces(recorder: &Recorder, request: &[u8]) -> Result<mpr_status> {
                     continue;
                 }
                 mask_span(recorder, &mut span);
-                taken.note(recorder.intake().span(span, Arc::clone(&envelope)));
+                let session = session_of(&span.trace_id);
+                taken.note(recorder.intake().span(session, || Item::span(span, Arc::clone(&envelope))));
             }
         }
     }
@@ -123,17 +124,17 @@ impl Taken {
 }
 
 fn mask_span(recorder: &Recorder, span: &mut Span) {
-    span.name = recorder.masker.text(&span.name);
+    span.name = recorder.masker.text(&span.name).into_owned();
     mask_attributes(recorder, &mut span.attributes);
     for link in &mut span.links {
         mask_attributes(recorder, &mut link.attributes);
     }
     for event in &mut span.events {
-        event.name = recorder.masker.text(&event.name);
+        event.name = recorder.masker.text(&event.name).into_owned();
         mask_attributes(recorder, &mut event.attributes);
     }
     if let Some(status) = span.status.as_mut().filter(|status| !status.message.is_empty()) {
-        status.message = recorder.masker.text(&status.message);
+        status.message = recorder.masker.text(&status.message).into_owned();
     }
 }
 
@@ -141,7 +142,7 @@ fn mask_log(recorder: &Recorder, record: &mut LogRecord) {
     mask_attributes(recorder, &mut record.attributes);
     if let Some(body) = &mut record.body {
         let masked = match plain(body) {
-            Value::String(text) => recorder.masker.text(&text),
+            Value::String(text) => recorder.masker.text(&text).into_owned(),
             structured => recorder.masker.json(&structured),
         };
         body.value = Some(any_value::Value::StringValue(masked));
@@ -170,7 +171,7 @@ fn mask_value(recorder: &Recorder, key: &str, value: &mut AnyValue) {
         return;
     }
     match &mut value.value {
-        Some(any_value::Value::StringValue(text)) => *text = recorder.masker.text(text),
+        Some(any_value::Value::StringValue(text)) => *text = recorder.masker.text(text).into_owned(),
         Some(any_value::Value::BytesValue(bytes)) => {
             value.value = Some(any_value::Value::StringValue(format!("[{} bytes]", bytes.len())));
         }

@@ -1,48 +1,38 @@
-//! The library's own spans, for hosts with no OpenTelemetry of their own: opentelemetry_sdk's tracer with the library's
-//! ids and sampling, its finished spans handed to the intake.
+//! The library's own spans, for hosts with no OpenTelemetry of their own.
+//!
+//! Written straight as OTLP, without opentelemetry_sdk: its spans cost several times as much on the host's thread.
 
-use std::cell::Cell;
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
-use opentelemetry::trace::{
-    Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
-    Tracer as _, TracerProvider as _,
-};
-use opentelemetry::{Context, InstrumentationScope, Key, KeyValue};
-use opentelemetry_proto::tonic::resource::v1::Resource as OtlpResource;
-use opentelemetry_proto::tonic::trace::v1::Span as OtlpSpan;
-use opentelemetry_proto::transform::common::tonic::Attributes;
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{IdGenerator, Sampler, SdkTracer, SdkTracerProvider, Span, SpanData, SpanProcessor};
-use opentelemetry_sdk::Resource;
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{span::Event, span::SpanKind, Status};
+use prost::Message;
 use serde_json::{Map, Value};
 
-use crate::config::{otel_value, Config};
+use crate::config::Config;
 use crate::intake::Intake;
 use crate::mask::PLACEHOLDER;
 use crate::masker::Masker;
-use crate::pipeline::otlp::Envelope;
+use crate::pipeline::otlp::{key_value, Begin, Envelope, Plain, SpanWriter};
 use crate::pipeline::Open;
+use crate::process::clock;
 use crate::process::log::{self, Level};
 use crate::status::{Error, Result, MPR_ERR_QUEUE_FULL};
-use crate::trace::{ids, sampler, Kind};
+use crate::trace::{ids, sampler, Kind, SessionPrefix};
 
+/// The scope of the library's own spans and logs.
+pub const OWN_SCOPE: &str = "libmpr";
 /// The scope whose error rows the platform's page shows with type and message.
 const EXCEPTION_SCOPE: &str = "exception";
 /// The platform makes an EXCEPTION of an error only when it has a stack trace.
 const NO_STACK: &str = "at <no stack trace given>";
 
-/// The SDK's own limit of 128 would drop what a host means to keep; the size limit of an item does the rest. What is over
-/// these is counted in the span's dropped_attributes_count and dropped_events_count.
-const MAX_ATTRIBUTES: u32 = 4_096;
-const MAX_EVENTS: u32 = 10_000;
 /// What a span and an event take beside what is set on them.
 const SPAN_BYTES: usize = 512;
 const EVENT_BYTES: usize = 96;
-/// So many attributes are looked through faster than a map is kept.
-const FEW_ATTRIBUTES: usize = 32;
 
 /// Ids and flags of a span, here or in another process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,94 +52,58 @@ impl Ids {
     pub fn is_valid(&self) -> bool {
         self.trace_id != [0; 16] && self.span_id != [0; 8]
     }
-
-    fn of(context: &SpanContext) -> Self {
-        Self {
-            trace_id: context.trace_id().to_bytes(),
-            span_id: context.span_id().to_bytes(),
-            flags: context.trace_flags().to_u8(),
-            local: true,
-        }
-    }
 }
 
-/// A span that is kept and sent. Attributes wait here until its end: the SDK's list keeps every value of a repeated key,
-/// and drops what comes after its limit, which may be what matters most.
+/// A span that is kept and sent.
 pub struct Recording {
-    span: Span,
+    ids: Ids,
+    writer: SpanWriter,
     status: Status,
-    attributes: Vec<KeyValue>,
-    /// Where a key stands, once there are too many to look through.
-    places: HashMap<Key, usize>,
-    /// The rules of the recorder that the span began in, also after its end.
-    masker: Arc<Masker>,
+    began: u64,
+    /// Of the recorder that it began in, also after that one's end.
+    home: Arc<Home>,
+    envelope: Arc<Envelope>,
     room: Open,
 }
 
-impl Recording {
-    fn new(span: Span, masker: Arc<Masker>, room: Open) -> Self {
-        Self { span, status: Status::Unset, attributes: Vec::new(), places: HashMap::new(), masker, room }
-    }
+/// What all spans of a recorder share.
+struct Home {
+    own: Arc<Envelope>,
+    exception: Arc<Envelope>,
+    masker: Arc<Masker>,
+    intake: Arc<Intake>,
+}
 
+impl Recording {
     /// Sets a text, masked.
     ///
     /// # Errors
     /// MPR_ERR_QUEUE_FULL; it is then left out, and so for all that add to the span.
     pub fn set_text(&mut self, key: &str, text: &str) -> Result<()> {
-        let text = self.masker.attribute(key, text);
-        self.set_attribute(KeyValue::new(self.masker.text(key), text))
+        let Self { home, writer, room, .. } = self;
+        home.masker.key(key, |key| {
+            let text = if key.sensitive { Cow::Borrowed(PLACEHOLDER) } else { home.masker.text(text) };
+            set(writer, room, &key.text, Plain::Text(&text))
+        })
     }
 
     /// Sets a number or truth value; the placeholder when its key says that it is a secret.
     ///
     /// # Errors
     /// As for [`Recording::set_text`].
-    pub fn set_plain(&mut self, key: &str, value: opentelemetry::Value) -> Result<()> {
-        let value = if self.masker.is_sensitive(key) { PLACEHOLDER.into() } else { value };
-        self.set_attribute(KeyValue::new(self.masker.text(key), value))
+    pub fn set_plain(&mut self, key: &str, value: Plain<'_>) -> Result<()> {
+        let Self { home, writer, room, .. } = self;
+        home.masker
+            .key(key, |key| set(writer, room, &key.text, if key.sensitive { Plain::Text(PLACEHOLDER) } else { value }))
     }
 
-    /// Sets attributes as they are, for what is masked already.
+    /// Sets texts as they are, for what is masked already.
     ///
     /// # Errors
     /// As for [`Recording::set_text`].
-    pub fn set_attributes(&mut self, attributes: Vec<KeyValue>) -> Result<()> {
-        attributes.into_iter().try_for_each(|attribute| self.set_attribute(attribute))
-    }
-
-    fn set_attribute(&mut self, attribute: KeyValue) -> Result<()> {
-        self.grow(size(&attribute))?;
-        if let Some(replaced) = self.put_attribute(attribute) {
-            self.room.shrink(size(&replaced));
-        }
-        Ok(())
-    }
-
-    fn grow(&mut self, bytes: usize) -> Result<()> {
-        match self.room.grow(bytes) {
-            true => Ok(()),
-            false => Err(Error::new(MPR_ERR_QUEUE_FULL, "queue_max_bytes is used up, also by spans that are open")),
-        }
-    }
-
-    /// A second value for a key replaces the first, which is then the result.
-    fn put_attribute(&mut self, attribute: KeyValue) -> Option<KeyValue> {
-        let place = match self.attributes.len() {
-            few @ 0..=FEW_ATTRIBUTES => self.attributes.iter().take(few).position(|kv| kv.key == attribute.key),
-            _ => {
-                for (place, kv) in self.attributes.iter().enumerate().skip(self.places.len()) {
-                    self.places.insert(kv.key.clone(), place);
-                }
-                self.places.get(&attribute.key).copied()
-            }
-        };
-        match place.and_then(|place| self.attributes.get_mut(place)) {
-            Some(kv) => Some(std::mem::replace(kv, attribute)),
-            None => {
-                self.attributes.push(attribute);
-                None
-            }
-        }
+    pub fn set_masked(&mut self, attributes: &[(String, String)]) -> Result<()> {
+        let mut texts = attributes.iter().map(|(key, text)| (key, Plain::Text(text)));
+        texts.try_for_each(|(key, text)| set(&mut self.writer, &mut self.room, key, text))
     }
 
     /// Adds an event that happens now, masked.
@@ -157,51 +111,75 @@ impl Recording {
     /// # Errors
     /// As for [`Recording::set_text`].
     pub fn add_event(&mut self, name: &str, attributes: Map<String, Value>) -> Result<()> {
-        let attributes = self.masker.object(attributes).into_iter();
-        let attributes: Vec<_> = attributes.map(|(key, value)| KeyValue::new(key, otel_value(&value))).collect();
-        self.grow(EVENT_BYTES + name.len() + attributes.iter().map(size).sum::<usize>())?;
-        self.span.add_event(self.masker.text(name), attributes);
+        let attributes = self.home.masker.object(attributes).into_iter();
+        let event = event(&self.home.masker.text(name), attributes);
+        grow(&mut self.room, EVENT_BYTES + event.encoded_len())?;
+        self.writer.add_event(&event);
         Ok(())
     }
 
     /// Marks the span failed, with a message that is masked.
     pub fn set_error(&mut self, message: &str) {
-        self.set_status(Status::error(self.masker.text(message)));
+        let message = self.home.masker.text(message).into_owned();
+        self.set_status(StatusCode::Error, message);
     }
 
-    /// Says whether the work succeeded. OK is final; an error is not taken back, and a later one with a message replaces it.
-    pub fn set_status(&mut self, status: Status) {
-        let replaces = match (&self.status, &status) {
-            (Status::Ok, _) | (_, Status::Unset) => false,
-            (Status::Error { .. }, Status::Error { description }) => !description.is_empty(),
+    /// Marks the span as one that succeeded.
+    pub fn set_ok(&mut self) {
+        self.set_status(StatusCode::Ok, String::new());
+    }
+
+    /// OK is final; an error is not taken back, and a later one with a message replaces it.
+    fn set_status(&mut self, code: StatusCode, message: String) {
+        let replaces = match (self.status.code(), code) {
+            (StatusCode::Ok, _) => false,
+            (StatusCode::Error, StatusCode::Error) => !message.is_empty(),
             _ => true,
         };
         if replaces {
-            self.status = status;
+            self.status = Status { code: code.into(), message };
         }
     }
 
     /// Hands the span over.
-    pub fn end(mut self) {
-        let mut attributes = std::mem::take(&mut self.attributes);
-        let important = |kv: &KeyValue| ["exception.", "multiplayer."].iter().any(|p| kv.key.as_str().starts_with(p));
-        if attributes.len() > MAX_ATTRIBUTES as usize {
-            attributes.sort_by_key(|kv| !important(kv));
-        }
-        self.span.set_attributes(attributes);
-        self.span.set_status(std::mem::take(&mut self.status));
+    pub fn end(self) {
         // From here on it takes the room of an item.
         drop(self.room);
-        self.span.end();
+        let session = SessionPrefix::of(&self.ids.trace_id);
+        // (The clock may have been set back.)
+        let (time, writer, status, envelope) =
+            (clock::unix_nanos().max(self.began), self.writer, self.status, self.envelope);
+        let taken = self.home.intake.span(session, || writer.end(time, &status, session, envelope));
+        // A full queue is counted there; the host's hot path is not the place to hear of it.
+        if let Err(e) = taken {
+            log::write_at_most_once_a_second(Level::Warn, || format!("spans are dropped: {}", e.message));
+        }
     }
 }
 
-fn size(attribute: &KeyValue) -> usize {
-    let value = match &attribute.value {
-        opentelemetry::Value::String(text) => text.as_str().len(),
-        _ => 0,
-    };
-    size_of::<KeyValue>() + attribute.key.as_str().len() + value
+fn grow(room: &mut Open, bytes: usize) -> Result<()> {
+    match room.grow(bytes) {
+        true => Ok(()),
+        false => Err(Error::new(MPR_ERR_QUEUE_FULL, "queue_max_bytes is used up, also by spans that are open")),
+    }
+}
+
+fn set(writer: &mut SpanWriter, room: &mut Open, key: &str, value: Plain<'_>) -> Result<()> {
+    grow(room, SpanWriter::size_of(key, value))?;
+    put(writer, room, key, value);
+    Ok(())
+}
+
+/// What was taken for it, and is not used by it, is free again.
+fn put(writer: &mut SpanWriter, room: &mut Open, key: &str, value: Plain<'_>) {
+    let most = writer.size() + SpanWriter::size_of(key, value);
+    writer.set(key, value);
+    room.shrink(most - writer.size());
+}
+
+fn event(name: &str, attributes: impl Iterator<Item = (String, Value)>) -> Event {
+    let attributes = attributes.map(|(key, value)| key_value(&key, value)).collect();
+    Event { time_unix_nano: clock::unix_nanos(), name: name.to_owned(), attributes, ..Event::default() }
 }
 
 /// A span between begin and end.
@@ -216,7 +194,7 @@ impl OwnSpan {
     /// Its ids.
     pub fn ids(&self) -> Ids {
         match self {
-            Self::Recording(recording) => Ids::of(recording.span.span_context()),
+            Self::Recording(recording) => recording.ids,
             Self::Skipped(ids) => *ids,
         }
     }
@@ -224,48 +202,22 @@ impl OwnSpan {
 
 /// Makes spans.
 pub struct Tracer {
-    // The provider is never shut down: a span that ends after the recorder is then counted by the queue, where the SDK
-    // would drop it in silence.
-    spans: SdkTracer,
-    exceptions: SdkTracer,
+    home: Arc<Home>,
     config: Arc<Config>,
-    masker: Arc<Masker>,
-    intake: Arc<Intake>,
 }
 
 impl Tracer {
     /// For this recorder.
     pub fn new(config: &Arc<Config>, intake: Arc<Intake>, masker: Arc<Masker>) -> Self {
-        let scope =
-            |name: &'static str| InstrumentationScope::builder(name).with_version(env!("CARGO_PKG_VERSION")).build();
-        let (own, exception) = (scope("libmpr"), scope(EXCEPTION_SCOPE));
         let resource = own_resource(config);
-        let handover = Handover {
-            own: envelope(&resource, &own),
-            exception: envelope(&resource, &exception),
-            intake: Arc::clone(&intake),
-        };
-        let provider = SdkTracerProvider::builder()
-            .with_resource(Resource::builder_empty().build())
-            .with_id_generator(Ids::default())
-            .with_sampler(Sampler::AlwaysOn)
-            .with_max_attributes_per_span(MAX_ATTRIBUTES)
-            .with_max_attributes_per_event(MAX_ATTRIBUTES)
-            .with_max_events_per_span(MAX_EVENTS)
-            .with_span_processor(handover)
-            .build();
-        Self {
-            spans: provider.tracer_with_scope(own),
-            exceptions: provider.tracer_with_scope(exception),
-            config: Arc::clone(config),
-            masker,
-            intake,
-        }
+        let own = own_envelope(&resource, OWN_SCOPE);
+        let exception = own_envelope(&resource, EXCEPTION_SCOPE);
+        Self { home: Arc::new(Home { own, exception, masker, intake }), config: Arc::clone(config) }
     }
 
     /// Room for a span. Where there is none, the span is counted as dropped.
     fn room(&self, name: &str) -> Option<Open> {
-        let pipeline = self.intake.pipeline();
+        let pipeline = self.home.intake.pipeline();
         let room = Open::take(pipeline.budget(), SPAN_BYTES + name.len());
         if room.is_none() {
             pipeline.refuse_one();
@@ -286,8 +238,33 @@ impl Tracer {
             // Its children elsewhere may be recorded all the same.
             return OwnSpan::Skipped(Ids { trace_id, span_id: ids::span_id(), flags: 1, local: true });
         };
-        let span = begin_recorded(&self.spans, self.masker.text(name), kind, trace_id, parent);
-        OwnSpan::Recording(Box::new(Recording::new(span, Arc::clone(&self.masker), room)))
+        OwnSpan::Recording(Box::new(self.begin_recorded(name, kind, trace_id, parent, &self.home.own, room)))
+    }
+
+    fn begin_recorded(
+        &self,
+        name: &str,
+        kind: SpanKind,
+        trace_id: [u8; 16],
+        parent: Option<Ids>,
+        envelope: &Arc<Envelope>,
+        room: Open,
+    ) -> Recording {
+        let parent = parent.filter(Ids::is_valid);
+        let flags = parent.map_or(0, |parent| parent.flags) | 1;
+        let ids = Ids { trace_id, span_id: ids::span_id(), flags, local: true };
+        let began = clock::unix_nanos();
+        let writer = SpanWriter::new(&Begin {
+            trace_id: &ids.trace_id,
+            span_id: &ids.span_id,
+            parent: parent.map(|parent| (parent.span_id, !parent.local)),
+            flags,
+            name: &self.home.masker.text(name),
+            kind: kind.into(),
+            time: began,
+        });
+        let (home, envelope) = (Arc::clone(&self.home), Arc::clone(envelope));
+        Recording { ids, writer, status: Status::default(), began, home, envelope, room }
     }
 
     /// Records an exception that no span of this library stands for, as a span of its own in the scope that the platform
@@ -299,8 +276,7 @@ impl Tracer {
             return false;
         }
         let Some(room) = self.room(kind) else { return false };
-        let span = begin_recorded(&self.exceptions, self.masker.text(kind), SpanKind::Internal, trace_id, parent);
-        let mut recording = Recording::new(span, Arc::clone(&self.masker), room);
+        let mut recording = self.begin_recorded(kind, SpanKind::Internal, trace_id, parent, &self.home.exception, room);
         self.record_exception(&mut recording, kind, message, stacktrace);
         recording.end();
         true
@@ -309,25 +285,25 @@ impl Tracer {
     /// Puts an exception on a span as event and attributes and marks the span failed. Message and stack are masked and
     /// freed of raw addresses, which would make every crash a new issue.
     pub fn record_exception(&self, span: &mut Recording, kind: &str, message: &str, stacktrace: &str) {
-        let clean = |text: &str| self.masker.text(&without_addresses(text));
-        let kind = self.masker.text(kind);
+        let masker = &self.home.masker;
+        let clean = |text: &str| masker.text(&without_addresses(text)).into_owned();
+        let kind = masker.text(kind);
         let message = clean(message);
         let stacktrace = match stacktrace {
             "" => format!("{kind}: {message}\n    {NO_STACK}"),
             given => clean(given),
         };
-        let attributes = vec![
-            KeyValue::new("exception.type", kind),
-            KeyValue::new("exception.message", message.clone()),
-            KeyValue::new("exception.stacktrace", stacktrace),
-        ];
+        let attributes =
+            [("exception.type", &*kind), ("exception.message", &message), ("exception.stacktrace", &stacktrace)];
         // What a span is looked for by is kept also without room; it is little, and bounded by what the host hands over.
+        let size = |(key, value): &(&str, &str)| SpanWriter::size_of(key, Plain::Text(value));
         span.room.grow(2 * attributes.iter().map(size).sum::<usize>());
-        for attribute in attributes.clone() {
-            span.put_attribute(attribute);
+        for (key, value) in attributes {
+            put(&mut span.writer, &mut span.room, key, Plain::Text(value));
         }
-        span.span.add_event("exception", attributes);
-        span.set_status(Status::error(message));
+        let attributes = attributes.into_iter().map(|(key, value)| (key.to_owned(), value.into()));
+        span.writer.add_event(&event("exception", attributes));
+        span.set_status(StatusCode::Error, message);
     }
 
     fn recorded(&self, trace_id: &[u8; 16], parent: Option<Ids>) -> bool {
@@ -347,78 +323,17 @@ impl Tracer {
     }
 }
 
-thread_local! {
-    /// The trace id that the SDK's next root span on this thread gets: the SDK asks a generator, and the decision that
-    /// the span is worth making needs the id before.
-    static NEXT_TRACE_ID: Cell<[u8; 16]> = const { Cell::new([0; 16]) };
-}
-
-impl IdGenerator for Ids {
-    fn new_trace_id(&self) -> TraceId {
-        TraceId::from_bytes(NEXT_TRACE_ID.get())
-    }
-
-    fn new_span_id(&self) -> SpanId {
-        SpanId::from_bytes(ids::span_id())
-    }
-}
-
-fn begin_recorded(tracer: &SdkTracer, name: String, kind: SpanKind, trace_id: [u8; 16], parent: Option<Ids>) -> Span {
-    NEXT_TRACE_ID.set(trace_id);
-    let context = match parent.filter(Ids::is_valid) {
-        None => Context::new(),
-        Some(parent) => Context::new().with_remote_span_context(SpanContext::new(
-            TraceId::from_bytes(parent.trace_id),
-            SpanId::from_bytes(parent.span_id),
-            TraceFlags::new(parent.flags),
-            !parent.local,
-            TraceState::NONE,
-        )),
-    };
-    tracer.build_with_context(SpanBuilder::from_name(name).with_kind(kind), &context)
-}
-
-/// The SDK's processor: each finished span goes straight to the intake.
-struct Handover {
-    own: Arc<Envelope>,
-    exception: Arc<Envelope>,
-    intake: Arc<Intake>,
-}
-
-impl std::fmt::Debug for Handover {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Handover")
-    }
-}
-
-impl SpanProcessor for Handover {
-    fn on_start(&self, _: &mut Span, _: &Context) {}
-
-    fn on_end(&self, span: SpanData) {
-        let envelope = if span.instrumentation_scope.name() == EXCEPTION_SCOPE { &self.exception } else { &self.own };
-        // A full queue is counted there; the host's hot path is not the place to hear of it.
-        if let Err(e) = self.intake.span(OtlpSpan::from(span), Arc::clone(envelope)) {
-            log::write_at_most_once_a_second(Level::Warn, || format!("spans are dropped: {}", e.message));
-        }
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
-        Ok(())
-    }
-}
-
 /// The library's own resource as OTLP has it.
-pub fn own_resource(config: &Config) -> OtlpResource {
-    OtlpResource { attributes: Attributes::from(config.resource.clone()).0, ..OtlpResource::default() }
+pub fn own_resource(config: &Config) -> Resource {
+    let attributes = config.resource.iter().map(|(key, value)| key_value(key, value.clone())).collect();
+    Resource { attributes, ..Resource::default() }
 }
 
 /// What items of this resource and scope share.
-pub fn envelope(resource: &OtlpResource, scope: &InstrumentationScope) -> Arc<Envelope> {
-    Arc::new(Envelope::new(resource, "", &(scope.clone(), None).into(), ""))
+pub fn own_envelope(resource: &Resource, scope: &str) -> Arc<Envelope> {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let scope = InstrumentationScope { name: scope.to_owned(), version, ..InstrumentationScope::default() };
+    Arc::new(Envelope::new(resource, "", &scope, ""))
 }
 
 /// Replaces raw addresses (`0x7ffd2c3a1b40`): they differ in every run, and the platform tells issues apart by text.

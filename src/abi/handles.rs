@@ -29,8 +29,8 @@ struct Slot<T> {
 
 impl<T> Slot<T> {
     fn lock(&self) -> Result<MutexGuard<'_, Entry<T>>> {
-        let begin = Instant::now();
         let now = fork::generation();
+        let mut begin = None;
         loop {
             match self.entry.try_lock() {
                 Err(TryLockError::WouldBlock) => {}
@@ -43,7 +43,7 @@ impl<T> Slot<T> {
             if self.holder.load(Ordering::Relaxed) == now {
                 return Ok(self.entry.lock()?);
             }
-            if begin.elapsed() > SAYS_SO {
+            if begin.get_or_insert_with(Instant::now).elapsed() > SAYS_SO {
                 return Err(Error::new(MPR_ERR_POISONED, "another thread was using it when the process forked"));
             }
             std::thread::sleep(Duration::from_millis(1));

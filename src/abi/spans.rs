@@ -2,8 +2,7 @@
 
 use std::ffi::c_char;
 
-use opentelemetry::trace::{SpanKind, Status};
-use opentelemetry::KeyValue;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::{Map, Value};
 
 use super::capture::{finish, kind_of, mpr_capture, payload};
@@ -11,6 +10,7 @@ use super::guard::{guard, guard_or};
 use super::handles::Handles;
 use super::input;
 use crate::config::options::parse_object;
+use crate::pipeline::otlp::Plain;
 use crate::recorder;
 use crate::spans::{format_traceparent, parse_traceparent, Ids, OwnSpan, Recording};
 use crate::status::{mpr_status, Error, Result, MPR_OK, MPR_SKIPPED};
@@ -128,14 +128,14 @@ pub unsafe extern "C" fn mpr_span_set_string(
 #[no_mangle]
 pub unsafe extern "C" fn mpr_span_set_int(span: *mut mpr_span, key: *const c_char, value: i64) -> mpr_status {
     // SAFETY: a NUL-terminated string, as the header asks.
-    guard("mpr_span_set_int", || unsafe { set(span, key, |span, key| span.set_plain(key, value.into())) })
+    guard("mpr_span_set_int", || unsafe { set(span, key, |span, key| span.set_plain(key, Plain::Int(value))) })
 }
 
 /// Sets an attribute that is a number. Returns as mpr_span_set_string(). Since 0.1.
 #[no_mangle]
 pub unsafe extern "C" fn mpr_span_set_double(span: *mut mpr_span, key: *const c_char, value: f64) -> mpr_status {
     // SAFETY: a NUL-terminated string, as the header asks.
-    guard("mpr_span_set_double", || unsafe { set(span, key, |span, key| span.set_plain(key, value.into())) })
+    guard("mpr_span_set_double", || unsafe { set(span, key, |span, key| span.set_plain(key, Plain::Double(value))) })
 }
 
 /// Sets an attribute that is true (1) or false (0). Returns as mpr_span_set_string(). Since 0.1.
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn mpr_span_set_double(span: *mut mpr_span, key: *const c_
 pub unsafe extern "C" fn mpr_span_set_bool(span: *mut mpr_span, key: *const c_char, value: i32) -> mpr_status {
     guard("mpr_span_set_bool", || match value {
         // SAFETY: a NUL-terminated string, as the header asks.
-        0 | 1 => unsafe { set(span, key, |span, key| span.set_plain(key, (value == 1).into())) },
+        0 | 1 => unsafe { set(span, key, |span, key| span.set_plain(key, Plain::Bool(value == 1))) },
         _ => Err(Error::invalid(format!("value: {value} is not 0 or 1"))),
     })
 }
@@ -179,7 +179,7 @@ pub unsafe extern "C" fn mpr_span_set_status(span: *mut mpr_span, code: i32, mes
         }
         recorded(span, |span| {
             match code {
-                MPR_SPAN_STATUS_OK => span.set_status(Status::Ok),
+                MPR_SPAN_STATUS_OK => span.set_ok(),
                 MPR_SPAN_STATUS_ERROR => span.set_error(message),
                 _ => {}
             }
@@ -230,9 +230,9 @@ pub unsafe extern "C" fn mpr_span_capture_payload(
         let mut attributes = Vec::new();
         // Masked outside the span's lock: a mask callback of the host may use the span.
         recorder.capture(kind, &headers, body, &mut |key, value| {
-            attributes.push(KeyValue::new(key.to_owned(), value.to_owned()));
+            attributes.push((key.to_owned(), value.to_owned()));
         });
-        recorded(span, |span| span.set_attributes(attributes))
+        recorded(span, |span| span.set_masked(&attributes))
     })
 }
 
@@ -247,8 +247,8 @@ pub unsafe extern "C" fn mpr_span_capture_end(span: *mut mpr_span, capture: *mut
         }
         TABLE.with(span as usize, |_| Ok(()))?;
         let mut attributes = Vec::new();
-        finish(capture, &mut |key, value| attributes.push(KeyValue::new(key.to_owned(), value.to_owned())))?;
-        recorded(span, |span| span.set_attributes(attributes))
+        finish(capture, &mut |key, value| attributes.push((key.to_owned(), value.to_owned())))?;
+        recorded(span, |span| span.set_masked(&attributes))
     })
 }
 

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine;
-use opentelemetry::KeyValue;
 use reqwest::Url;
 use serde_json::{Map, Value};
 
@@ -95,7 +94,7 @@ pub struct Config {
     /// For all requests; without it the environment's HTTPS_PROXY, HTTP_PROXY and NO_PROXY count.
     pub proxy: Option<Url>,
     /// The OpenTelemetry resource of this process.
-    pub resource: Vec<KeyValue>,
+    pub resource: Map<String, Value>,
     /// Share of the library's own root spans that is recorded outside a session.
     pub sample_ratio: f64,
     /// Share of the traces outside a session that become documentation traces.
@@ -130,8 +129,8 @@ impl Config {
     /// The same for a forked child: the resource tells which process it is.
     pub fn for_child(&self) -> Self {
         let mut child = self.clone();
-        for attribute in child.resource.iter_mut().filter(|kv| kv.key.as_str() == "process.pid") {
-            attribute.value = i64::from(std::process::id()).into();
+        if let Some(pid) = child.resource.get_mut("process.pid") {
+            *pid = std::process::id().into();
         }
         child
     }
@@ -302,7 +301,7 @@ fn claims(key: &str) -> Option<KeyClaims> {
 
 /// The resource: what is detected, under what the environment and the options say. The platform reads the old key
 /// `deployment.environment`; both are sent.
-fn resource(get: &Reader) -> Result<Vec<KeyValue>> {
+fn resource(get: &Reader) -> Result<Map<String, Value>> {
     let executable = std::env::current_exe().ok();
     let executable = executable.as_deref().and_then(|path| path.file_name()).and_then(|name| name.to_str());
     let mut all: Map<String, Value> = Map::new();
@@ -336,21 +335,7 @@ fn resource(get: &Reader) -> Result<Vec<KeyValue>> {
             all.insert(other.to_owned(), value);
         }
     }
-    Ok(all.into_iter().map(|(key, value)| KeyValue::new(key, otel_value(&value))).collect())
-}
-
-/// A plain JSON value as an OpenTelemetry attribute value; anything nested as its JSON text.
-pub fn otel_value(value: &Value) -> opentelemetry::Value {
-    match value {
-        Value::Bool(b) => (*b).into(),
-        Value::Number(n) => match (n.as_i64(), n.as_f64()) {
-            (Some(i), _) => i.into(),
-            (_, Some(f)) => f.into(),
-            _ => n.to_string().into(),
-        },
-        Value::String(text) => text.clone().into(),
-        other => other.to_string().into(),
-    }
+    Ok(all)
 }
 
 #[cfg(target_os = "linux")]
@@ -390,9 +375,9 @@ mod tests {
             .unwrap();
         options.set("service_name", json!("shop")).unwrap();
         let config = Config::resolve(&options).unwrap();
-        let of = |key: &str| config.resource.iter().find(|kv| kv.key.as_str() == key).map(|kv| kv.value.to_string());
-        assert_eq!(of("service.name").as_deref(), Some("shop"));
-        assert_eq!(of("host.name").as_deref(), Some("h1"));
-        assert_eq!(of("deployment.environment").as_deref(), Some("prod"));
+        let of = |key: &str| config.resource.get(key).and_then(Value::as_str);
+        assert_eq!(of("service.name"), Some("shop"));
+        assert_eq!(of("host.name"), Some("h1"));
+        assert_eq!(of("deployment.environment"), Some("prod"));
     }
 }

@@ -13,6 +13,68 @@ const NEAR: usize = 64;
 /// The longest beginning of an IBAN before its digits: `MT84 MALT `.
 const IBAN_LEAD: usize = 12;
 
+/// Longer text is looked at 64 bytes at a time.
+const SHORT: usize = 64;
+const QUIET: u8 = 1;
+const IN_TOKEN: u8 = 2;
+const IN_NUMBER: u8 = 4;
+const DASH: u8 = 8;
+const SCHEME: u8 = 16;
+const VOWEL: u8 = 32;
+const BLANK: u8 = 64;
+
+/// What each byte is in the eyes of [`quiet`]; 0 where it may be a sign.
+static SOUNDS: [u8; 256] = {
+    let mut sounds = [0; 256];
+    let mut i = 0;
+    while i < 256 {
+        let b = i as u8;
+        let letter = match b | 0x20 {
+            b'b' | b'g' | b'k' => SCHEME,
+            b'a' | b'e' | b'o' => VOWEL,
+            _ => 0,
+        };
+        sounds[i] = match b {
+            b'a'..=b'z' | b'A'..=b'Z' => QUIET | IN_TOKEN | letter,
+            b'0'..=b'9' => QUIET | IN_TOKEN | IN_NUMBER,
+            b'-' => QUIET | IN_TOKEN | IN_NUMBER | DASH,
+            b'_' | b'.' => QUIET | IN_TOKEN,
+            b' ' => QUIET | IN_NUMBER | BLANK,
+            b'/' | b',' | b'!' | b'*' | b'+' | b'#' | b'~' => QUIET,
+            _ => 0,
+        };
+        i += 1;
+    }
+    sounds
+};
+
+/// Is there certainly nothing to see in a short text? So in most names and values of attributes: `GET`, `/cart`, `shop.example`.
+/// It has no sign at all, no token or number, no run of a PEM block's dashes, and no scheme's name before a blank.
+pub(super) fn quiet(text: &str) -> bool {
+    if text.len() > SHORT {
+        return false;
+    }
+    let bytes = text.as_bytes();
+    let (mut all, mut scheme, mut before) = (QUIET, 0, 0);
+    let (mut tokens, mut numbers, mut dashes) = (0, 0, 0);
+    for (at, b) in bytes.iter().enumerate() {
+        let sound = SOUNDS.get(usize::from(*b)).copied().unwrap_or(0);
+        all &= sound;
+        let run = |length: usize, kind: u8| if sound & kind != 0 { length + 1 } else { 0 };
+        (tokens, numbers, dashes) = (run(tokens, IN_TOKEN), run(numbers, IN_NUMBER), run(dashes, DASH));
+        scheme |= before & SCHEME & (sound & VOWEL) >> 1;
+        before = sound;
+        let shows = (tokens >= TOKEN_RUN && token(bytes, at))
+            || (numbers >= DIGIT_RUN && number(bytes, at))
+            || dashes >= DASH_RUN
+            || (scheme != 0 && sound & BLANK != 0);
+        if shows {
+            return false;
+        }
+    }
+    all & QUIET != 0
+}
+
 /// Is there certainly nothing to see at this place, whatever string it is in? Says so of most places, and quickly.
 #[inline(always)]
 pub(super) fn harmless(src: &[u8], at: usize) -> bool {

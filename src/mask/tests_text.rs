@@ -403,6 +403,103 @@ fn the_signs_miss_nothing_that_every_word_shows() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// What is called quiet is never looked at again.
+#[test]
+fn what_is_quiet_holds_no_secret() {
+    const PIECES: &[&str] = &[
+        "a",
+        "B",
+        "z9",
+        "0",
+        "12",
+        "411",
+        "4111",
+        "-",
+        "--",
+        " ",
+        " ",
+        "/",
+        ".",
+        "_",
+        ",",
+        "!",
+        "*",
+        "+",
+        "#",
+        "~",
+        "be",
+        "Bearer",
+        "basic",
+        "tok",
+        "token",
+        "api",
+        "key",
+        "APIKEY",
+        "Digest",
+        "negotiate",
+        "password",
+        "secret",
+        "AKIA",
+        "ghp_",
+        "sk-",
+        "sk_live_",
+        "eyJ",
+        "xoxb-",
+        "DE89",
+        "NO93",
+        "BEGIN",
+        "PRIVATE KEY",
+        "user",
+        "by",
+        "IDENTIFIED BY",
+        "select",
+        "é",
+        ":",
+        "=",
+        "\"",
+        "'",
+        "<b>",
+        "%41",
+        "\t",
+        "\n",
+        "{",
+        "[",
+        "(",
+        "$",
+        "@",
+        "|",
+        "\\",
+    ];
+    let rules = Rules::default();
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut quiet = 0;
+    for _ in 0..200_000 {
+        let text: String = (0..random.next(6)).map(|_| random.pick(PIECES)).collect();
+        if hints::quiet(&text) {
+            quiet += 1;
+            assert_eq!(json::clean_string(&rules, &text, 0), None, "{text}");
+            assert_eq!(text::mask_everywhere(&rules, &text), None, "{text}");
+        }
+    }
+    assert!(quiet > 10_000, "{quiet}");
+    for text in ["GET", "/cart", "https", "shop.example.com", "curl/8.1", "blue mug, 2", ""] {
+        assert!(hints::quiet(text), "{text}");
+    }
+    for text in [
+        "token abc",
+        "4111 1111 1111 1111",
+        "DE89 3704 0044 0532 0130 00",
+        "AKIAIOSFODNN7EXAMPLE",
+        "----",
+        "a:b",
+        "p=x",
+        "é",
+        "\u{1}",
+    ] {
+        assert!(!hints::quiet(text), "{text}");
+    }
+}
+
 #[test]
 fn hostile_prints_cost_linear_time() {
     let rules = Rules::default();

@@ -4,6 +4,8 @@
 //! Here also stands what the platform needs of spans and logs beyond OTLP (docs/protocol.md): its intake looks at old
 //! attribute names, at the first event only, and at one trace type per ResourceSpans.
 
+mod writer;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -20,6 +22,8 @@ use super::budget::{Budget, Shared};
 use super::spool::Slot;
 use crate::process::clock;
 use crate::trace::{Kind, SessionPrefix};
+
+pub use writer::{Begin, Plain, SpanWriter};
 
 /// The platform drops a span or log above 1,000,000 bytes; what the intake adds needs some of that.
 const MAX_ITEM_BYTES: usize = 950_000;

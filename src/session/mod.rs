@@ -462,7 +462,7 @@ impl Sessions {
             .config
             .resource
             .iter()
-            .map(|kv| (kv.key.as_str().to_owned(), json!(kv.value.as_str())))
+            .map(|(key, value)| (key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned).into()))
             .chain([("multiplayer.session-recorder.version".to_owned(), json!(env!("CARGO_PKG_VERSION")))])
             .collect();
         resource.extend(std::mem::take(&mut details.resource_attributes));
