@@ -6,7 +6,7 @@
 
 use super::names::{Hit, Place, Slot};
 use super::scan::{DASH_RUN, DIGIT_RUN, TOKEN_RUN};
-use super::{printed, shapes, sql, text, Rules};
+use super::{graphql, printed, shapes, sql, text, Rules};
 
 /// A longer name, phrase or number is looked at in full.
 const NEAR: usize = 64;
@@ -21,7 +21,7 @@ const IN_NUMBER: u8 = 4;
 const DASH: u8 = 8;
 const SCHEME: u8 = 16;
 const VOWEL: u8 = 32;
-const BLANK: u8 = 64;
+const BRACE: u8 = 64;
 
 /// What each byte is in the eyes of [`quiet`]; 0 where it may be a sign.
 static SOUNDS: [u8; 256] = {
@@ -39,7 +39,8 @@ static SOUNDS: [u8; 256] = {
             b'0'..=b'9' => QUIET | IN_TOKEN | IN_NUMBER,
             b'-' => QUIET | IN_TOKEN | IN_NUMBER | DASH,
             b'_' | b'.' => QUIET | IN_TOKEN,
-            b' ' => QUIET | IN_NUMBER | BLANK,
+            b' ' => QUIET | IN_NUMBER,
+            b'{' | b'}' => QUIET | BRACE,
             b'/' | b',' | b'!' | b'*' | b'+' | b'#' | b'~' => QUIET,
             _ => 0,
         };
@@ -55,24 +56,27 @@ pub(super) fn quiet(text: &str) -> bool {
         return false;
     }
     let bytes = text.as_bytes();
-    let (mut all, mut scheme, mut before) = (QUIET, 0, 0);
+    let (mut all, mut any, mut before) = (QUIET, 0, 0);
     let (mut tokens, mut numbers, mut dashes) = (0, 0, 0);
     for (at, b) in bytes.iter().enumerate() {
         let sound = SOUNDS.get(usize::from(*b)).copied().unwrap_or(0);
         all &= sound;
+        any |= sound;
         let run = |length: usize, kind: u8| if sound & kind != 0 { length + 1 } else { 0 };
         (tokens, numbers, dashes) = (run(tokens, IN_TOKEN), run(numbers, IN_NUMBER), run(dashes, DASH));
-        scheme |= before & SCHEME & (sound & VOWEL) >> 1;
+        let pair = before & SCHEME & (sound & VOWEL) >> 1 != 0;
         before = sound;
         let shows = (tokens >= TOKEN_RUN && token(bytes, at))
             || (numbers >= DIGIT_RUN && number(bytes, at))
             || dashes >= DASH_RUN
-            || (scheme != 0 && sound & BLANK != 0);
+            || (pair && scheme(bytes, at));
         if shows {
             return false;
         }
     }
-    all & QUIET != 0
+    // `/cart/{id}` is neither JSON nor GraphQL.
+    let plain = any & BRACE == 0 || !(text.trim_start().starts_with('{') || graphql::looks_like(text));
+    all & QUIET != 0 && plain
 }
 
 /// Is there certainly nothing to see at this place, whatever string it is in? Says so of most places, and quickly.

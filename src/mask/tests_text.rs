@@ -463,6 +463,10 @@ fn what_is_quiet_holds_no_secret() {
         "\t",
         "\n",
         "{",
+        "}",
+        "{id}",
+        "query",
+        "query {a}",
         "[",
         "(",
         "$",
@@ -482,7 +486,7 @@ fn what_is_quiet_holds_no_secret() {
         }
     }
     assert!(quiet > 10_000, "{quiet}");
-    for text in ["GET", "/cart", "https", "shop.example.com", "curl/8.1", "blue mug, 2", ""] {
+    for text in ["GET", "/cart", "GET /cart/{id}", "https", "shop.example.com", "curl/8.1", "blue mug, 2", ""] {
         assert!(hints::quiet(text), "{text}");
     }
     for text in [

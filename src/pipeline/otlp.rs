@@ -160,18 +160,27 @@ pub fn encode_request(items: &[Item]) -> Vec<u8> {
     let mut order: Vec<(&Envelope, Vec<Vec<&Item>>)> = Vec::new();
     let mut resources: HashMap<(SessionPrefix, &[u8]), usize> = HashMap::new();
     let mut scopes: HashMap<(usize, &[u8]), usize> = HashMap::new();
+    let mut last = None;
     for item in items {
         let envelope = item.envelope.as_ref();
-        let resource = *resources.entry((item.session, &envelope.resource)).or_insert_with(|| {
-            order.push((envelope, Vec::new()));
-            order.len() - 1
-        });
-        let Some((_, lists)) = order.get_mut(resource) else { continue };
-        let scope = *scopes.entry((resource, &envelope.scope)).or_insert_with(|| {
-            lists.push(Vec::new());
-            lists.len() - 1
-        });
-        if let Some(list) = lists.get_mut(scope) {
+        // Most items stand where the one before does.
+        let (resource, scope) = match last {
+            Some((session, same, place)) if session == item.session && std::ptr::eq(same, envelope) => place,
+            _ => {
+                let resource = *resources.entry((item.session, &envelope.resource)).or_insert_with(|| {
+                    order.push((envelope, Vec::new()));
+                    order.len() - 1
+                });
+                let Some((_, lists)) = order.get_mut(resource) else { continue };
+                let scope = *scopes.entry((resource, &envelope.scope)).or_insert_with(|| {
+                    lists.push(Vec::new());
+                    lists.len() - 1
+                });
+                (resource, scope)
+            }
+        };
+        last = Some((item.session, envelope, (resource, scope)));
+        if let Some(list) = order.get_mut(resource).and_then(|(_, lists)| lists.get_mut(scope)) {
             list.push(item);
         }
     }
