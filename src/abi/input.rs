@@ -50,9 +50,8 @@ pub(super) unsafe fn bytes<'a>(name: &str, data: *const u8, len: usize) -> Resul
 /// # Safety
 /// `id` is NULL or points to N readable bytes.
 pub(super) unsafe fn id<const N: usize>(name: &str, id: *const u8) -> Result<[u8; N]> {
-    // SAFETY: the caller's promise.
-    let slice = unsafe { bytes(name, id, N) }.map_err(|_| Error::invalid(format!("{name}: NULL")))?;
-    slice.try_into().map_err(|_| Error::invalid(format!("{name}: NULL")))
+    // SAFETY: the caller's promise; bytes have no alignment.
+    unsafe { opt_struct(id.cast()) }.ok_or_else(|| Error::invalid(format!("{name}: NULL")))
 }
 
 /// A copy of a C struct that may be NULL.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rand::rngs::SmallRng;
 use rand::{RngCore, SeedableRng};
 
-use super::{current, Kind};
+use super::{current, Kind, SessionPrefix};
 use crate::process::fork;
 
 static DOC_RATIO: AtomicU64 = AtomicU64::new(0);
@@ -24,15 +24,14 @@ pub fn set_doc_ratio(ratio: f64) {
 /// A new trace id: of the running session, else a documentation trace now and then, else ordinary.
 pub fn trace_id() -> [u8; 16] {
     with_rng(|rng| {
-        let mut id = [0; 16];
-        rng.fill_bytes(&mut id);
+        let id = random(rng);
         stamp(id, rng)
     })
 }
 
 /// A host's own trace id, made to carry the running session; its last nine bytes stay.
 pub fn stamp_host_id(id: [u8; 16]) -> [u8; 16] {
-    with_rng(|rng| stamp(id, rng))
+    with_rng(|rng| stamp(u128::from_be_bytes(id), rng))
 }
 
 /// A new span id, never all zero.
@@ -45,21 +44,26 @@ pub fn span_id() -> [u8; 8] {
     })
 }
 
-fn stamp(mut id: [u8; 16], rng: &mut SmallRng) -> [u8; 16] {
-    if let Some(session) = current() {
-        id[..7].copy_from_slice(&session.0);
-        return id;
+fn stamp(mut id: u128, rng: &mut SmallRng) -> [u8; 16] {
+    if let Some(SessionPrefix([a, b, c, d, e, f, g])) = current() {
+        let prefix = u64::from_be_bytes([0, a, b, c, d, e, f, g]);
+        return (u128::from(prefix) << 72 | id & ((1 << 72) - 1)).to_be_bytes();
     }
     let ratio = f64::from_bits(DOC_RATIO.load(Ordering::Relaxed));
     if ratio > 0.0 && (rng.next_u32() as f64) < ratio * (u32::MAX as f64 + 1.0) {
-        id[..3].copy_from_slice(&Kind::Doc.prefix());
-        return id;
+        let [a, b, c] = Kind::Doc.prefix();
+        let prefix = u32::from_be_bytes([0, a, b, c]);
+        return (u128::from(prefix) << 104 | id & ((1 << 104) - 1)).to_be_bytes();
     }
     // One random id in three million would look like a session's.
-    while Kind::of(&id) != Kind::None || id == [0; 16] {
-        rng.fill_bytes(&mut id);
+    while Kind::of(&id.to_be_bytes()) != Kind::None || id == 0 {
+        id = random(rng);
     }
-    id
+    id.to_be_bytes()
+}
+
+fn random(rng: &mut SmallRng) -> u128 {
+    u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64())
 }
 
 fn with_rng<T>(draw: impl FnOnce(&mut SmallRng) -> T) -> T {
@@ -89,7 +93,7 @@ fn seeded() -> SmallRng {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{set_current, SessionPrefix};
+    use super::super::set_current;
     use super::*;
     use std::collections::HashSet;
 

@@ -26,19 +26,20 @@ pub enum Kind {
     SessionCache = 5,
 }
 
-const PREFIXES: [([u8; 3], Kind); 5] = [
-    ([0xde, 0xbd, 0xeb], Kind::Manual),
-    ([0xcd, 0xbc, 0xdb], Kind::Continuous),
-    ([0xd0, 0xcd, 0x0c], Kind::Doc),
-    ([0xcd, 0xbc, 0xac], Kind::Session),
-    ([0xde, 0xbc, 0xdb], Kind::SessionCache),
+const PREFIXES: [(u32, Kind); 5] = [
+    (0xdebdeb, Kind::Manual),
+    (0xcdbcdb, Kind::Continuous),
+    (0xd0cd0c, Kind::Doc),
+    (0xcdbcac, Kind::Session),
+    (0xdebcdb, Kind::SessionCache),
 ];
 
 impl Kind {
     /// Read off a trace id.
     pub fn of(trace_id: &[u8; 16]) -> Self {
         let [a, b, c, ..] = *trace_id;
-        PREFIXES.iter().find(|(prefix, _)| *prefix == [a, b, c]).map_or(Self::None, |(_, kind)| *kind)
+        let found = u32::from_be_bytes([0, a, b, c]);
+        PREFIXES.iter().find(|(prefix, _)| *prefix == found).map_or(Self::None, |(_, kind)| *kind)
     }
 
     /// Whether traces of this kind are recorded whole, with content.
@@ -47,7 +48,9 @@ impl Kind {
     }
 
     fn prefix(self) -> [u8; 3] {
-        PREFIXES.iter().find(|(_, kind)| *kind == self).map_or([0; 3], |(prefix, _)| *prefix)
+        let prefix = PREFIXES.iter().find(|(_, kind)| *kind == self).map_or(0, |(prefix, _)| *prefix);
+        let [_, prefix @ ..] = prefix.to_be_bytes();
+        prefix
     }
 }
 
