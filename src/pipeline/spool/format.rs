@@ -370,6 +370,45 @@ mod tests {
         }
     }
 
+    /// A power failure leaves any part of what was written since the last fdatasync, in whole sectors.
+    #[test]
+    fn whatever_sectors_reached_the_disk_their_records_are_found() {
+        const SECTOR: usize = 512;
+        let mut seed = 0x9E37_79B9_7F4A_7C15u64;
+        let mut random = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize % below
+        };
+        let (mut found_behind_a_loss, mut lost) = (0, 0);
+        for _ in 0..2_000 {
+            let lengths: Vec<usize> = (0..random(30) + 1).map(|_| random(4).pow(7) % (random(3_000) + 1)).collect();
+            let (bytes, places) = file(&lengths);
+            // What was synced stands; behind it each sector is there or is what was there before: zeros, or nothing.
+            let synced = places[random(places.len())];
+            let mut disk = bytes.clone();
+            for (n, sector) in disk.chunks_mut(SECTOR).enumerate() {
+                if n * SECTOR >= synced && random(3) == 0 {
+                    sector.fill(0);
+                }
+            }
+            if random(2) == 0 {
+                disk.truncate((synced + random(bytes.len() - synced + 1)).max(synced));
+            }
+            let is_there = |n: usize| {
+                let (begin, end) = (places[n], places[n] + RECORD_HEAD + lengths[n]);
+                end <= disk.len() && bytes[begin..end] == disk[begin..end]
+            };
+            let there: Vec<u32> = (0..places.len()).filter(|n| is_there(*n)).map(|n| n as u32).collect();
+            assert!((0..places.len()).all(|n| places[n] >= synced || is_there(n)), "what was synced is there");
+            lost += places.len() - there.len();
+            found_behind_a_loss += there.iter().enumerate().filter(|(n, number)| *n < **number as usize).count();
+            let (mut numbers, _) = scanned(&disk, usize::MAX);
+            numbers.sort_unstable();
+            assert_eq!(numbers, there);
+        }
+        assert!(lost > 1_000 && found_behind_a_loss > 1_000, "{lost} {found_behind_a_loss}");
+    }
+
     #[test]
     fn what_is_recorded_cannot_look_like_a_record() {
         let other = FileHead { salt: *b"another's salt..", ..HEAD };
