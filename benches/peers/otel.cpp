@@ -4,6 +4,7 @@
 #include <memory>
 #include <opentelemetry/exporters/otlp/otlp_http_exporter_factory.h>
 #include <opentelemetry/exporters/otlp/otlp_http_exporter_options.h>
+#include <opentelemetry/sdk/common/global_log_handler.h>
 #include <opentelemetry/sdk/trace/batch_span_processor_factory.h>
 #include <opentelemetry/sdk/trace/batch_span_processor_options.h>
 #include <opentelemetry/sdk/trace/exporter.h>
@@ -38,6 +39,8 @@ opentelemetry::nostd::shared_ptr<trace::Tracer> tracer;
 } // namespace
 
 static void peer_begin(const struct run *run) {
+    // Else it writes a line for each span that it drops.
+    opentelemetry::sdk::common::internal_log::GlobalLogHandler::SetLogLevel(opentelemetry::sdk::common::internal_log::LogLevel::None);
     otlp::OtlpHttpExporterOptions to;
     to.url = run->endpoint;
     auto exporter = otlp::OtlpHttpExporterFactory::Create(to);
