@@ -17,7 +17,7 @@ from pathlib import Path
 BUILD = Path(sys.argv[1])
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 PARTS = os.environ.get("PARTS", "cost delivery faults").split()
-PROGRAMS = {"libmpr": "libmpr", "C++": "otel_cpp", "Rust": "otel-rust/release/otel-rust"}
+PROGRAMS = {"libmpr": "libmpr", "C++": "otel-cpp", "Rust": "otel-rust/release/otel-rust"}
 PROGRAMS = {name: BUILD / file for name, file in PROGRAMS.items() if (BUILD / file).exists()}
 PEERS = ("C++", "Rust")
 SPANS = {"small": 200_000, "2 x 2 KB": 50_000}
@@ -53,8 +53,8 @@ class Run:
         )
 
     def result(self):
-        lines = self.producer.communicate()[0].splitlines()
-        got = json.loads(self.sink.communicate()[0])
+        lines = self.producer.communicate(timeout=300)[0].splitlines()
+        got = json.loads(self.sink.communicate(timeout=60)[0])
         if self.spool:
             shutil.rmtree(self.spool)
         if self.producer.returncode or not lines or got["broken"]:
