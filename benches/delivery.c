@@ -41,9 +41,7 @@ static void peer_span(long n) {
 }
 
 static void peer_end(void) {
-    if (strcmp(workload_run.mode, "export")) {
-        mpr_shutdown(0);
-    } else {
-        mpr_shutdown(120000);
-    }
+    int export = !strcmp(workload_run.mode, "export");
+    if (export && mpr_flush(120000) != MPR_OK) fprintf(stderr, "%s\n", mpr_last_error());
+    mpr_shutdown(export ? 5000 : 0);
 }

@@ -219,35 +219,37 @@ def faults():
 
 
 def main():
-    out = [
+    say(
         f"libmpr beside OpenTelemetry C++ 1.19 and Rust 0.33 over OTLP/HTTP with protobuf to a local sink; {os.cpu_count()} processors, which "
-        f"the sink shares; medians of {ROUNDS} rounds that take turns.",
-        "“vs” tells how many times better libmpr (uncompressed, as the peers send) is: above 1 it wins, in every row.",
-    ]
-    out += [f"OpenTelemetry {peer} is not here: its column is missing." for peer in PEERS if peer not in PROGRAMS]
+        f"the sink shares; medians of {ROUNDS} rounds that take turns."
+    )
+    say("“vs” tells how many times better libmpr (uncompressed, as the peers send) is: above 1 it wins, in every row.")
+    for peer in PEERS:
+        if peer not in PROGRAMS:
+            say(f"OpenTelemetry {peer} is not here: its column is missing.")
     if "cost" in PARTS:
-        out += [
-            "\nProducer's thread (processor time; paced: elapsed). libmpr masks each text and queues the span encoded for a receiver that is not there;",
-            "OTel C++ makes its OTLP recordable, OTel Rust its SpanData, and both throw it away.",
-            cost().text(),
-        ]
+        text = cost().text()
+        say("\nProducer's thread (processor time; paced: elapsed). libmpr masks each text and queues the span encoded for a receiver that is not there;")
+        say("OTel C++ makes its OTLP recordable, OTel Rust its SpanData, and both throw it away.")
+        say(text)
     if "delivery" in PARTS:
-        out += [
-            f"\nFull speed: {SPANS['small']:,} small spans (10 attributes), {SPANS['2 x 2 KB']:,} with two attributes of 2 KB more; all counted at the sink.",
-            "The queue is large enough for all, but in the rows that say default (libmpr: 32 MB; peers: 2,048 spans).",
-            delivery().text(),
-        ]
-    if "faults" in PARTS:
-        out += [
-            f"\nA sink that misbehaves: {FAULT_SPANS:,} spans at {FAULT_RATE:,}/s. libmpr with its default queue, the peers with room for all.",
-            faults(),
-        ]
+        text = delivery().text()
+        say(f"\nFull speed: {SPANS['small']:,} small spans (10 attributes), {SPANS['2 x 2 KB']:,} with two attributes of 2 KB more; all counted at the sink.")
+        say("The queue is large enough for all, but in the rows that say default (libmpr: 32 MB; peers: 2,048 spans).")
+        say(text)
     if others:
-        out.append(
-            f"\nOther processes took {statistics.median(others):.0%} of the processors during a typical run and {max(others):.0%} during the worst "
+        say(
+            f"Other processes took {statistics.median(others):.0%} of the processors during a typical run and {max(others):.0%} during the worst "
             f"one; {sum(share >= DISTURBED for share in others)} of {len(others)} runs had {DISTURBED:.0%} or more of it."
         )
-    print("\n".join(out))
+    if "faults" in PARTS:
+        text = faults()
+        say(f"\nA sink that misbehaves: {FAULT_SPANS:,} spans at {FAULT_RATE:,}/s. libmpr with its default queue, the peers with room for all.")
+        say(text)
+
+
+def say(text):
+    print(text, flush=True)
 
 
 main()
