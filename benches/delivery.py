@@ -115,7 +115,7 @@ class Table:
             unit, better, show = self.units[row]
             middle = {column: statistics.median(values) for column, values in samples.items()}
             for values in samples.values():
-                if len(values) >= 4 and statistics.median(values):
+                if len(values) >= 3 and statistics.median(values):
                     low, _, high = statistics.quantiles(values, n=4)
                     spread.append((high - low) / statistics.median(values))
             cells = [shown(middle[column], show) if column in middle else "–" for column in self.columns]
