@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 PREFIX ?= /usr/local
 export MPR_BUILD := $(BUILD)
 
-.PHONY: help demo test build deps venv check cargo-test python-test spool-torture header picture install size bench bench-mask fuzz clean
+.PHONY: help demo test build deps venv check cargo-test python-test spool-torture header picture install size bench bench-delivery bench-mask fuzz clean
 
 help:
 	@echo "make demo      build, record a real C server with the local recorder, show the session"
@@ -17,7 +17,8 @@ help:
 	@echo "make install   header, library, pkg-config and CMake files into PREFIX (default /usr/local), DESTDIR honoured"
 	@echo "make header    write include/mpr.h anew from src/abi"
 	@echo "make size      what the shared library weighs"
-	@echo "make bench     figures of the hot path and of the delivery, through the C ABI"
+	@echo "make bench     figures of the hot path, through the C ABI"
+	@echo "make bench-delivery  spans and their delivery beside OpenTelemetry C++ and Rust (ROUNDS=5), with what they need"
 	@echo "make bench-mask  masking beside its peers, with what they need from PyPI and npm"
 	@echo "make spool-torture  kill processes with a spool 1,000 times (KILLS=1000)"
 	@echo "make fuzz      fuzz the masking, SECONDS=60 for each of TARGETS, with cargo-fuzz"
@@ -80,8 +81,19 @@ bench: build
 	@mkdir -p $(BUILD)/benches
 	gcc -O2 -std=c11 -Wall -Wextra -Iinclude benches/hot_path.c -o $(BUILD)/benches/hot_path -L$(BUILD)/lib -Wl,-rpath,$(BUILD)/lib -lmpr
 	$(BUILD)/benches/hot_path
-	gcc -O2 -std=gnu11 -Wall -Wextra -Iinclude benches/delivery.c -o $(BUILD)/benches/delivery -L$(BUILD)/lib -Wl,-rpath,$(BUILD)/lib -lmpr -lpthread
-	$(BUILD)/benches/delivery
+
+# The peers, in the versions that the figures are told for. One that cannot be had costs its column, not the run.
+bench-delivery: build
+	@[ -e /usr/include/zlib.h ] || { echo "missing: zlib (package zlib1g-dev), with which the sink reads gzip" >&2; exit 1; }
+	@mkdir -p $(BUILD)/benches
+	@rm -f $(BUILD)/benches/otel-cpp $(BUILD)/benches/otel-rust/release/otel-rust
+	gcc -O2 -std=gnu11 -Wall -Wextra benches/sink.c -o $(BUILD)/benches/sink -lpthread -lz
+	gcc -O2 -std=gnu11 -Wall -Wextra -Iinclude benches/delivery.c -o $(BUILD)/benches/libmpr -L$(BUILD)/lib -Wl,-rpath,$(BUILD)/lib -lmpr -lpthread
+	@benches/peers/otel_cpp.sh $(BUILD)/otel-cpp benches/peers/otel.cpp $(BUILD)/benches/otel-cpp || \
+	  echo "OpenTelemetry C++ cannot be had: without its column"
+	@cargo build --quiet --locked --release --manifest-path benches/peers/rust/Cargo.toml --target-dir $(BUILD)/benches/otel-rust || \
+	  echo "OpenTelemetry Rust cannot be had: without its column"
+	@python3 benches/delivery.py $(BUILD)/benches
 
 # The peers, in the versions that the figures are told for. A registry that cannot be reached costs its columns, not the
 # run. Without link-time optimisation: it takes minutes and changes nothing here, since masking calls no other crate.
