@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 PREFIX ?= /usr/local
 export MPR_BUILD := $(BUILD)
 
-.PHONY: help demo test build deps venv check cargo-test python-test spool-torture header picture install size bench bench-mask fuzz clean
+.PHONY: help demo test build deps venv otelcol check cargo-test python-test spool-torture header picture install size bench bench-mask fuzz clean
 
 help:
 	@echo "make demo      build, record a real C server with the local recorder, show the session"
@@ -20,6 +20,7 @@ help:
 	@echo "make bench     figures of the hot path and of the delivery, through the C ABI"
 	@echo "make bench-mask  masking beside its peers, with what they need from PyPI and npm"
 	@echo "make spool-torture  kill processes with a spool 1,000 times (KILLS=1000)"
+	@echo "make otelcol   a real OpenTelemetry Collector for the tests, from Debian's packages (3 minutes, once)"
 	@echo "make fuzz      fuzz the masking, SECONDS=60 for each of TARGETS, with cargo-fuzz"
 	@echo "make picture   docs/session.png, the README's picture, with Chromium"
 	@echo "make clean     remove build/, target/ and .venv/"
@@ -27,7 +28,7 @@ help:
 demo: deps build $(BUILD)/examples/c-http-server
 	@python3 examples/demo.py
 
-test: deps venv check cargo-test build $(BUILD)/examples/c-http-server python-test
+test: deps venv otelcol check cargo-test build $(BUILD)/examples/c-http-server python-test
 
 # What a fresh Debian lacks; says what is missing where it cannot be installed.
 deps:
@@ -39,6 +40,10 @@ venv: .venv/.installed
 	python3 -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
+
+# A real OpenTelemetry Collector for the tests. Where it cannot be had, they are skipped and say why.
+otelcol:
+	@[ -n "$$MPR_OTELCOL" ] || tools/otelcol/build.sh $(BUILD)/otelcol || true
 
 check:
 	cargo fmt --all --check
