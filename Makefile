@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 PREFIX ?= /usr/local
 export MPR_BUILD := $(BUILD)
 
-.PHONY: help demo test build deps venv otelcol check cargo-test python-test spool-torture header picture install size bench bench-mask fuzz clean
+.PHONY: help demo test build deps venv otelcol check cargo-test python-test spool-torture header picture install size bench bench-mask bench-scale fuzz clean
 
 help:
 	@echo "make demo      build, record a real C server with the local recorder, show the session"
@@ -18,6 +18,7 @@ help:
 	@echo "make header    write include/mpr.h anew from src/abi"
 	@echo "make size      what the shared library weighs"
 	@echo "make bench     figures of the hot path and of the delivery, through the C ABI"
+	@echo "make bench-scale  what a span costs in a process, an agent and a gateway (docs/scale.md)"
 	@echo "make bench-mask  masking beside its peers, with what they need from PyPI and npm"
 	@echo "make spool-torture  kill processes with a spool 1,000 times (KILLS=1000)"
 	@echo "make otelcol   a real OpenTelemetry Collector for the tests, from Debian's packages (3 minutes, once)"
@@ -87,6 +88,11 @@ bench: build
 	$(BUILD)/benches/hot_path
 	gcc -O2 -std=gnu11 -Wall -Wextra -Iinclude benches/delivery.c -o $(BUILD)/benches/delivery -L$(BUILD)/lib -Wl,-rpath,$(BUILD)/lib -lmpr -lpthread
 	$(BUILD)/benches/delivery
+
+bench-scale: build venv otelcol
+	@mkdir -p $(BUILD)/benches
+	gcc -O2 -std=gnu11 -Wall -Wextra -Iinclude benches/scale.c -o $(BUILD)/benches/scale -L$(BUILD)/lib -Wl,-rpath,$(BUILD)/lib -lmpr -lpthread
+	@$(PYTHON) benches/scale.py
 
 # The peers, in the versions that the figures are told for. A registry that cannot be reached costs its columns, not the
 # run. Without link-time optimisation: it takes minutes and changes nothing here, since masking calls no other crate.
