@@ -23,8 +23,9 @@ done
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 [ -e $keyring ] || cannot "package debian-archive-keyring is missing"
 # The machine's own mirror, with another suite; neither that of the security updates nor one that is not Debian's.
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' | grep -m 1 '/debian/*$') ||
-    cannot "apt knows no mirror of Debian"
+mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN)|$(LABEL)' 'Created-By: Packages' 'Component: main' |
+    awk '$2 == "Debian|Debian" || $1 ~ /\/debian\/*$/ {print $1; exit}')
+[ -n "$mirror" ] || cannot "apt knows no mirror of Debian"
 [ "$(df -Pm "$out" | awk 'NR == 2 {print $4}')" -ge 3000 ] || cannot "less than 3 GB free for $out"
 
 work=$out/work
@@ -41,7 +42,7 @@ own_apt() {
     "$command" -qq -o Dir::State="$work/apt" -o Dir::State::lists="$work/apt/lists" -o Dir::State::status="$work/apt/status" \
         -o Dir::Cache="$work/apt/cache" -o Dir::Etc::sourcelist="$work/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null \
         -o Dir::Etc::preferencesparts=/dev/null -o APT::Install-Recommends=false -o APT::Sandbox::User= \
-        -o APT::Update::Post-Invoke::= -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false -o Acquire::Languages=none \
+        -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false -o Acquire::Languages=none \
         -o Acquire::Check-Valid-Until=false -o Acquire::Retries=2 -o Acquire::http::Timeout=20 "$@" 2>>"$work/log"
 }
 own_apt apt-get update >>"$work/log" && [ -n "$(own_apt apt-cache policy golang-opentelemetry-collector-dev)" ] ||
