@@ -55,7 +55,7 @@ cargo-test:
 	cargo test --workspace --locked --quiet
 
 python-test:
-	$(PYTHON) -m pytest -q -p no:cacheprovider tests
+	$(PYTHON) -m pytest -q -rs -p no:cacheprovider tests
 
 # Two cargo runs: what only the recorder's dependencies switch on must not end up in the library, and only the library
 # is worth the slow whole-program optimisation. The crate types are named since cargo leaves that optimisation out, without
