@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import importlib.util
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -54,10 +55,20 @@ needs_otelcol = pytest.mark.skipif(not OTELCOL, reason=_why_no_otelcol())
 needs_rotel = pytest.mark.skipif(not ROTEL, reason=_why_no_rotel or "")
 
 
-def free_port(host="127.0.0.1"):
-    with socket.socket() as one:
-        one.bind((host, 0))
-        return one.getsockname()[1]
+_given = set()
+
+
+def free_port():
+    """A port that is free on all addresses, to be named in a configuration. It is none of those that the system gives to outgoing
+    connections, any of which could take it before the collector does, and none that was given before."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(10_000, max(first, 20_000))
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("", port))
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 _libc = ctypes.CDLL(None)
