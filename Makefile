@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 PREFIX ?= /usr/local
 export MPR_BUILD := $(BUILD)
 
-.PHONY: help demo test build deps venv check cargo-test python-test spool-torture header picture install size bench bench-delivery bench-mask fuzz clean
+.PHONY: help demo test build deps venv otelcol check cargo-test python-test spool-torture header picture install size bench bench-delivery bench-mask bench-scale fuzz clean
 
 help:
 	@echo "make demo      build, record a real C server with the local recorder, show the session"
@@ -19,8 +19,10 @@ help:
 	@echo "make size      what the shared library weighs"
 	@echo "make bench     figures of the hot path, through the C ABI"
 	@echo "make bench-delivery  spans and their delivery beside OpenTelemetry C++ and Rust (ROUNDS=5), with what they need"
+	@echo "make bench-scale  what a span costs in a process, an agent and a gateway (docs/scale.md)"
 	@echo "make bench-mask  masking beside its peers, with what they need from PyPI and npm"
 	@echo "make spool-torture  kill processes with a spool 1,000 times (KILLS=1000)"
+	@echo "make otelcol   a real OpenTelemetry Collector for the tests, from Debian's packages (3 minutes, once)"
 	@echo "make fuzz      fuzz the masking, SECONDS=60 for each of TARGETS, with cargo-fuzz"
 	@echo "make picture   docs/session.png, the README's picture, with Chromium"
 	@echo "make clean     remove build/, target/ and .venv/"
@@ -28,7 +30,7 @@ help:
 demo: deps build $(BUILD)/examples/c-http-server
 	@python3 examples/demo.py
 
-test: deps venv check cargo-test build $(BUILD)/examples/c-http-server python-test
+test: deps venv otelcol check cargo-test build $(BUILD)/examples/c-http-server python-test
 
 # What a fresh Debian lacks; says what is missing where it cannot be installed.
 deps:
@@ -41,6 +43,10 @@ venv: .venv/.installed
 	.venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
+# A real OpenTelemetry Collector for the tests. Where it cannot be had, they are skipped and say why.
+otelcol:
+	@[ -n "$$MPR_OTELCOL" ] || tools/otelcol/build.sh $(BUILD)/otelcol || true
+
 check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
@@ -50,7 +56,7 @@ cargo-test:
 	cargo test --workspace --locked --quiet
 
 python-test:
-	$(PYTHON) -m pytest -q -p no:cacheprovider tests
+	$(PYTHON) -m pytest -q -rs -p no:cacheprovider tests
 
 # Two cargo runs: what only the recorder's dependencies switch on must not end up in the library, and only the library
 # is worth the slow whole-program optimisation. The crate types are named since cargo leaves that optimisation out, without
@@ -94,6 +100,11 @@ bench-delivery: build
 	@cargo build --quiet --locked --release --manifest-path benches/peers/rust/Cargo.toml --target-dir $(BUILD)/benches/otel-rust || \
 	  echo "OpenTelemetry Rust cannot be had: without its column"
 	@python3 benches/delivery.py $(BUILD)/benches
+
+bench-scale: build venv otelcol
+	@mkdir -p $(BUILD)/benches
+	gcc -O2 -std=gnu11 -Wall -Wextra -Iinclude benches/scale.c -o $(BUILD)/benches/scale -L$(BUILD)/lib -Wl,-rpath,$(BUILD)/lib -lmpr -lpthread
+	@$(PYTHON) benches/scale.py
 
 # The peers, in the versions that the figures are told for. A registry that cannot be reached costs its columns, not the
 # run. Without link-time optimisation: it takes minutes and changes nothing here, since masking calls no other crate.

@@ -17,6 +17,9 @@ need cmake cmake
 need valgrind valgrind
 need openssl openssl
 need /usr/include/microhttpd.h libmicrohttpd-dev
+# Rotel, a receiver of the tests, is linked to Python's library, which Debian does not install with Python.
+libpython=libpython$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+ls /usr/lib/*/"$libpython".so.1.0 >/dev/null 2>&1 || missing="$missing $libpython"
 # Python without ensurepip (Debian splits it off) cannot make a virtual environment.
 python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 

@@ -1,18 +1,10 @@
-"""A real OpenTelemetry Collector as the receiver: what it accepts, it passes on to the fake platform, where it is looked at.
-
-MPR_OTELCOL names its program; otherwise `otelcol` or `otelcol-contrib` of the PATH. Without one these tests are skipped."""
-
-import os
-import shutil
-import socket
-import subprocess
-import time
+"""A real OpenTelemetry Collector as the receiver: what it accepts, it passes on to the fake platform, where it is looked at."""
 
 import pytest
+from collectors import free_port, needs_otelcol, otelcol
 from driver import run
 
-PROGRAM = os.environ.get("MPR_OTELCOL") or shutil.which("otelcol") or shutil.which("otelcol-contrib")
-pytestmark = pytest.mark.skipif(not PROGRAM, reason="no OpenTelemetry Collector: set MPR_OTELCOL to an otelcol program")
+pytestmark = needs_otelcol
 
 CONFIG = """
 receivers:
@@ -35,35 +27,14 @@ service:
 """
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 @pytest.fixture
 def collector(platform, tmp_path):
     """url(protocol) of a collector that passes everything on to the fake platform."""
     ports = {"http": free_port(), "grpc": free_port()}
     config = tmp_path / "config.yaml"
     config.write_text(CONFIG.format(sink=platform.url, **ports))
-    with open(tmp_path / "log", "w") as log:
-        process = subprocess.Popen([PROGRAM, "--config", config], stdout=log, stderr=log)
-    deadline = time.monotonic() + 20
-    for port in ports.values():
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                ended = process.poll() is not None or time.monotonic() > deadline
-                assert not ended, (tmp_path / "log").read_text()
-                time.sleep(0.02)
-    yield lambda protocol: f"http://127.0.0.1:{ports['grpc' if protocol == 'grpc' else 'http']}"
-    process.terminate()
-    process.wait(20)
-
-
+    with otelcol(config, ports.values()):
+        yield lambda protocol: f"http://127.0.0.1:{ports['grpc' if protocol == 'grpc' else 'http']}"
 
 
 @pytest.mark.parametrize("compression", ["gzip", "none"])
