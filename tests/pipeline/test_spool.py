@@ -428,6 +428,31 @@ def test_what_cannot_be_read_back_is_counted(platform, down, spool, shim, tmp_pa
     assert result.stats["exported"] == 400 - result.stats["dropped_spool"] == len(platform.spans)
 
 
+def test_a_shutdown_delivers_what_is_in_the_spool_alone(platform, down, spool):
+    running = launch(
+        platform,
+        f"""
+        {init(spool, queue_max_bytes=1 << 20)}
+        for n in range(1000):
+            Span(f"s{{n}}", padding="x " * 2500).end()
+            if n % 20 == 19:
+                wait_until(lambda: stats()["queued_bytes"] < 900_000)
+        out["before"] = stats()
+        tell("spooled")
+        pause()
+        out["end"] = timed(shutdown, 30_000)
+        """,
+    )
+    running.wait_for("spooled")
+    up(platform)
+    running.go()
+    result = running.result()
+    status, took = result["end"]
+    assert result["before"]["spooled"] > 500 and status == "OK"
+    assert result.stats["exported"] == 1000 and len(names(platform)) == 1000 and files(spool) == []
+    assert took < 25_000, "it ends when all is delivered"
+
+
 def test_a_directory_that_is_deleted(platform, down, spool):
     running = launch(
         platform,

@@ -192,7 +192,8 @@ impl Queue {
     }
 
     fn may_load(&self, state: &State) -> bool {
-        !state.closed && self.budget.quarters_used() < LOAD_BELOW
+        // (Also while a shutdown delivers what it can.)
+        state.inbox.as_ref().is_some_and(|inbox| !inbox.end) && self.budget.quarters_used() < LOAD_BELOW
     }
 
     pub(super) fn hurry_spool(&self, state: &mut State) {
@@ -271,10 +272,11 @@ impl Queue {
         if state.era != era {
             return Vec::new();
         }
+        let ends = state.inbox.as_ref().is_none_or(|inbox| inbox.end);
         let mut rest = Vec::new();
         for item in items {
             let cost = cost(&item);
-            if state.closed || !rest.is_empty() || !self.budget.take(cost) {
+            if ends || !rest.is_empty() || !self.budget.take(cost) {
                 rest.push(item);
                 continue;
             }
