@@ -184,24 +184,40 @@ pub fn encode_request(items: &[Item]) -> Vec<u8> {
             list.push(item);
         }
     }
-    let mut request = Vec::with_capacity(items.iter().map(|item| item.bytes.len() + 16).sum::<usize>() + 1024);
+    // The lengths first, so that everything is written once, where it stays: a request is as large as many items.
+    let scope_len = |list: &[&Item]| {
+        let scope = list.first().map_or(0, |item| item.envelope.scope.len());
+        scope + list.iter().map(|item| field_len(item.bytes.len())).sum::<usize>()
+    };
+    let resource_len = |envelope: &Envelope, lists: &[Vec<&Item>]| {
+        envelope.resource.len() + lists.iter().map(|list| field_len(scope_len(list))).sum::<usize>()
+    };
+    let all = order.iter().map(|(envelope, lists)| field_len(resource_len(envelope, lists)));
+    let mut request = Vec::with_capacity(all.sum());
     for (envelope, lists) in order {
-        let mut resource_body = envelope.resource.clone();
+        append_head(1, resource_len(envelope, &lists), &mut request);
+        request.extend_from_slice(&envelope.resource);
         for list in lists {
-            let mut scope_body = list.first().map_or(Vec::new(), |item| item.envelope.scope.clone());
-            for item in list {
-                append_field(2, &item.bytes, &mut scope_body);
-            }
-            append_field(2, &scope_body, &mut resource_body);
+            append_head(2, scope_len(&list), &mut request);
+            request.extend_from_slice(list.first().map_or(&[], |item| &item.envelope.scope));
+            list.iter().for_each(|item| append_field(2, &item.bytes, &mut request));
         }
-        append_field(1, &resource_body, &mut request);
     }
     request
 }
 
-fn append_field(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
+/// A field of so many bytes with its head. (All of them have numbers below 16.)
+fn field_len(bytes: usize) -> usize {
+    1 + prost::encoding::encoded_len_varint(bytes as u64) + bytes
+}
+
+fn append_head(number: u32, len: usize, out: &mut Vec<u8>) {
     prost::encoding::encode_key(number, prost::encoding::WireType::LengthDelimited, out);
-    prost::encoding::encode_varint(bytes.len() as u64, out);
+    prost::encoding::encode_varint(len as u64, out);
+}
+
+fn append_field(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
+    append_head(number, bytes.len(), out);
     out.extend_from_slice(bytes);
 }
 
