@@ -32,6 +32,8 @@ use crate::trace::{self, ids, Kind};
 const GRACE: Duration = Duration::from_millis(500);
 /// And an exit, which does not care for the answer.
 const EXIT_GRACE: Duration = Duration::from_millis(50);
+/// An exit in a callback, on the thread that delivers: only the spool can still do something.
+const EXIT_WITHIN: Duration = Duration::from_millis(250);
 
 static CURRENT: ArcSwapOption<Recorder> = ArcSwapOption::const_empty();
 /// Whether there is one, for those who need no more.
@@ -216,7 +218,10 @@ fn at_exit() -> Option<(Duration, Box<dyn FnOnce() + Send>)> {
     let limit = {
         let recorder = CURRENT.load();
         let mine = recorder.as_ref().filter(|recorder| recorder.generation == fork::generation())?;
-        mine.config.exit_timeout
+        match mine.worker.is_here() {
+            true => mine.config.exit_timeout.min(EXIT_WITHIN),
+            false => mine.config.exit_timeout,
+        }
     };
     let work = move || {
         if let Some(recorder) = CURRENT.load_full() {

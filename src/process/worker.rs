@@ -73,6 +73,14 @@ impl Worker {
         }
     }
 
+    /// Whether this is the worker's own thread. Takes no lock that it would have to wait for.
+    pub fn is_here(&self) -> bool {
+        let here = std::thread::current().id();
+        self.running
+            .try_lock()
+            .is_ok_and(|running| running.as_ref().is_some_and(|run| run.thread.thread().id() == here))
+    }
+
     /// Runs work on the worker and waits for its result on this thread, `timeout` at most.
     ///
     /// # Errors

@@ -64,6 +64,9 @@ static void *exit_here(void *) {
     std::exit(0);
 }
 
+// On the thread that delivers, which does not return from here.
+static void exit_in_callback(mpr_status, void *) { exit_here(nullptr); }
+
 static void *hammer(void *) {
     for (;;) span("load");
 }
@@ -114,6 +117,9 @@ int main(int argc, char **argv) {
     } else if (mode == "signal") {
         say_now();
         raise(SIGTERM);
+    } else if (mode == "callback") {
+        mpr_stop_async(nullptr, exit_in_callback, nullptr);
+        for (;;) pause();
     } else if (mode == "shutdown first") {
         shut_down = true;
         mpr_shutdown(300);

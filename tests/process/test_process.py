@@ -117,6 +117,16 @@ def test_ends_that_wait_for_nothing(compile_c, platform, mode, args, status):
     assert exits(compile_c, platform, mode, *args, status=status) < 1000
 
 
+def test_exit_in_a_callback_waits_for_nothing(compile_c, platform, tmp_path):
+    """The callback is on the thread that would deliver. What it leaves is in the spool."""
+    platform.always("traces", Answer(503))
+    assert exits(compile_c, platform, "callback", 20000, tmp_path / "spool") < 2000
+    assert not platform.spans
+    platform.always("traces", None)
+    exits(compile_c, platform, "nothing recorded", 20000, tmp_path / "spool")
+    assert names(platform)["recorded"] == 1
+
+
 def test_exit_in_the_middle_of_a_start(compile_c, platform):
     """The session's start is still tried."""
     platform.always("*", Answer(hang=True))
