@@ -1,5 +1,6 @@
 /* Preloaded: makes the spool's disk fail. DISK_FAILS names a file that is read at every call; it holds "call errno",
- * where call is pwrite, short (half is written, then no more), open, ftruncate or pread. Empty or missing: nothing fails. */
+ * where call is pwrite, short (half is written, then no more), hang (a pwrite waits until the file says something else, and makes
+ * another with .hangs behind its name), open, ftruncate or pread. Empty or missing: nothing fails. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -23,6 +24,13 @@ static int fails(const char *call) {
     return error;
 }
 
+static void say_that_it_hangs(void) {
+    int (*real_open)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open64");
+    char path[4096];
+    snprintf(path, sizeof path, "%s.hangs", getenv("DISK_FAILS"));
+    close(real_open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+}
+
 static int is_spool(const char *path) {
     const char *name = strrchr(path, '/');
     return name && !strncmp(name, "/mpr-", 5) && strstr(name, ".spool");
@@ -41,6 +49,7 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at) {
     ssize_t (*real)(int, const void *, size_t, off64_t) = (ssize_t(*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
     int error;
     if (fd_is_spool(fd)) {
+        for (; fails("hang"); usleep(10000)) say_that_it_hangs();
         if ((error = fails("pwrite"))) return errno = error, -1;
         if ((error = fails("short"))) {
             /* What is left of the half is one byte: then it fails. */

@@ -399,6 +399,47 @@ def test_a_disk_that_fails_until_the_end(platform, down, spool, shim, tmp_path):
     assert result.stats["dropped_shutdown"] == 10 and result.stats["spooled"] == 0
 
 
+def test_a_disk_that_hangs_holds_up_nothing_else(platform, spool, shim, tmp_path):
+    fails = tmp_path / "fails"
+    fails.write_text("hang 1")
+    running = launch(
+        platform,
+        f"""
+        {init(spool)}
+        [Span(f"s{{n}}").end() for n in range(100)]
+        out["flush"] = timed(flush, 20_000)
+        [Span(f"t{{n}}").end() for n in range(100)]
+        out["end"] = timed(shutdown, 2_000)
+        """,
+        LD_PRELOAD=str(shim),
+        DISK_FAILS=str(fails),
+    )
+    result = running.result()
+    (flushed, _), (ended, took) = result["flush"], result["end"]
+    assert (flushed, ended) == ("OK", "OK") and took < 4_000
+    assert result.stats["exported"] == 200 == len(platform.spans) and result.stats["spool_written"] == 0
+
+
+def test_a_disk_that_hangs_during_an_outage(platform, down, spool, shim, tmp_path):
+    """What cannot be written is lost in the end, which comes when it should all the same."""
+    fails = tmp_path / "fails"
+    fails.write_text("hang 1")
+    running = launch(
+        platform,
+        f"""
+        {init(spool)}
+        [Span(f"s{{n}}").end() for n in range(100)]
+        out["end"] = timed(shutdown, 500)
+        """,
+        LD_PRELOAD=str(shim),
+        DISK_FAILS=str(fails),
+    )
+    result = running.result()
+    ended, took = result["end"]
+    assert ended == "TIMEOUT" and took < 2_500
+    assert result.stats["dropped_shutdown"] == 100
+
+
 def test_what_cannot_be_read_back_is_counted(platform, down, spool, shim, tmp_path):
     fails = tmp_path / "fails"
     running = launch(
@@ -580,6 +621,43 @@ def test_consent_taken_back(platform, down, spool):
     assert result["refused"] == 12 and result["child"] == 0
     assert result["given"] == ["OK", "SKIPPED"] and result["flush"] == "OK" and result["wrong"] == "INVALID_ARGUMENT"
     assert names(platform) == Counter(["given again"])
+
+
+def test_consent_taken_back_while_the_disk_hangs(platform, down, spool, shim, tmp_path):
+    """The call says that the files are not gone yet; they go when the disk answers."""
+    fails = tmp_path / "fails"
+    running = launch(
+        platform,
+        f"""
+        {init(spool)}
+        [Span(f"s{{n}}").end() for n in range(10)]
+        wait_until(lambda: stats()["spool_written"] == 10)
+        tell("written")
+        pause()
+        import pathlib
+        Span("more").end()
+        wait_until(lambda: pathlib.Path({str(fails)!r} + ".hangs").exists())
+        out["revoked"] = timed(lambda: name_of(lib.mpr_set_consent(0)))
+        out["dropped"] = stats()["dropped_consent"]
+        tell("revoked")
+        pause()
+        wait_until(lambda: not list(pathlib.Path({str(spool)!r}).glob("*.spool")))
+        """,
+        LD_PRELOAD=str(shim),
+        DISK_FAILS=str(fails),
+    )
+    running.wait_for("written")
+    fails.write_text("hang 1")
+    running.go()
+    running.wait_for("revoked")
+    assert files(spool)
+    fails.write_text("")
+    running.go()
+    result = running.result()
+    status, took = result["revoked"]
+    assert status == "TIMEOUT"
+    assert took < 8_000 and result["dropped"] == 11
+    assert files(spool) == [] and not platform.spans
 
 
 def test_consent_taken_back_in_the_middle_of_a_request(platform, spool):
