@@ -10,6 +10,9 @@ use std::sync::OnceLock;
 use flate2::{write, Compression};
 use mpr::capture::{capture, parse_headers, CaptureConfig, CaptureOutcome, Kind, Stream};
 use mpr::mask::{mask_body, mask_content, mask_header_value, mask_text, Body, Masked, Rules, PLACEHOLDER};
+use mpr::pipeline::otlp::Signal;
+use mpr::pipeline::spool::format::{append, scan, FileHead, Kind as Record, RecordHead, RECORD_HEAD};
+use mpr::trace::SessionPrefix;
 use serde_json::Value;
 
 /// What must not be in any output: a secret, and how its beginning is known.
@@ -30,6 +33,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("headers", headers),
     ("decode", decode),
     ("stream", stream),
+    ("spool", spool),
 ];
 
 fn rules() -> &'static Rules {
@@ -469,4 +473,80 @@ pub fn stream(data: &[u8]) {
             assert!(!value.contains(MARK), "{value}");
         });
     }
+}
+
+/// A file of the spool, however damaged, gives back each record that is whole, and nothing that was never written.
+pub fn spool(data: &[u8]) {
+    let file = FileHead { places: 64, destination: [7; 16], salt: *b"salt and pepper." };
+    let other = FileHead { salt: *b"another's salt..", ..file };
+    // The input is a program: records, pieces that are none, then damages.
+    let mut disk = file.bytes().to_vec();
+    disk.resize(file.start() as usize, 0);
+    let (mut written, mut damages): (Vec<(usize, usize, u32)>, Vec<(usize, u8)>) = Default::default();
+    let mut rest = data;
+    while let [what, length, more @ ..] = rest {
+        let (piece, after) = more.split_at(usize::from(*length).min(more.len()));
+        rest = after;
+        let number = written.len() as u32;
+        let head = RecordHead {
+            number: number % 64,
+            time: u64::from(*what) << 40,
+            kind: [Record::Item(Signal::Traces), Record::Item(Signal::Logs), Record::Envelope]
+                [usize::from(what / 8 % 3)],
+            error: what & 1 == 1,
+            session: SessionPrefix([*what; 7]),
+            envelope: 128,
+            length: piece.len() as u32,
+        };
+        let begin = disk.len();
+        match what % 8 {
+            // What looks like a record of another file, in a record of this one.
+            0 => {
+                let mut forged = Vec::new();
+                append(&mut forged, &other, &head, piece);
+                append(&mut disk, &file, &RecordHead { length: forged.len() as u32, ..head }, &forged);
+                written.push((begin, disk.len(), number));
+            }
+            1..=4 => {
+                append(&mut disk, &file, &head, piece);
+                written.push((begin, disk.len(), number));
+            }
+            // Torn.
+            5 => {
+                append(&mut disk, &file, &head, piece);
+                disk.truncate(begin + (disk.len() - begin) / 2);
+            }
+            6 => disk.extend_from_slice(piece),
+            _ => damages.extend(piece.chunks_exact(3).map(|d| (usize::from(u16::from_le_bytes([d[0], d[1]])), d[2]))),
+        }
+    }
+    let intact = disk.clone();
+    let start = file.start() as usize;
+    for (at, bits) in damages {
+        if let Some(byte) = disk.get_mut(start + at) {
+            *byte ^= bits;
+        }
+    }
+    let whole: Vec<_> = written
+        .iter()
+        .filter(|(begin, end, _)| disk[*begin..*end] == intact[*begin..*end])
+        .map(|one| one.0 as u64)
+        .collect();
+    // As a disk may give it.
+    let most = data.first().map_or(1, |b| usize::from(*b) * 7 + 1);
+    let mut read = |at: u64, out: &mut [u8]| {
+        let rest = disk.get(at as usize..).unwrap_or_default();
+        let count = rest.len().min(out.len()).min(most);
+        out[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    };
+    let mut found = Vec::new();
+    let gaps = scan(&file, &mut read, &mut |at, head, payload| {
+        let begin = at as usize;
+        assert_eq!(disk[begin + RECORD_HEAD..][..payload.len()], *payload, "another's payload");
+        assert_eq!(head.length as usize, payload.len());
+        found.push(at);
+    });
+    assert!(gaps.is_ok_and(|gaps| gaps <= disk.len() as u64));
+    assert_eq!(found, whole, "what is whole");
 }

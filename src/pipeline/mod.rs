@@ -6,7 +6,7 @@ mod deliver;
 mod json;
 pub mod otlp;
 mod queue;
-mod spool;
+pub mod spool;
 mod transport;
 mod wire;
 

@@ -6,7 +6,7 @@ mod dir;
 #[cfg(not(unix))]
 mod elsewhere;
 #[cfg(unix)]
-mod format;
+pub mod format;
 #[cfg(unix)]
 mod segment;
 #[cfg(unix)]
