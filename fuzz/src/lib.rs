@@ -482,7 +482,8 @@ pub fn spool(data: &[u8]) {
     // The input is a program: records, pieces that are none, then damages.
     let mut disk = file.bytes().to_vec();
     disk.resize(file.start() as usize, 0);
-    let (mut written, mut damages): (Vec<(usize, usize, u32)>, Vec<(usize, u8)>) = Default::default();
+    let mut written: Vec<(usize, usize)> = Vec::new();
+    let mut damages: Vec<(usize, u8)> = Vec::new();
     let mut rest = data;
     while let [what, length, more @ ..] = rest {
         let (piece, after) = more.split_at(usize::from(*length).min(more.len()));
@@ -505,11 +506,11 @@ pub fn spool(data: &[u8]) {
                 let mut forged = Vec::new();
                 append(&mut forged, &other, &head, piece);
                 append(&mut disk, &file, &RecordHead { length: forged.len() as u32, ..head }, &forged);
-                written.push((begin, disk.len(), number));
+                written.push((begin, disk.len()));
             }
             1..=4 => {
                 append(&mut disk, &file, &head, piece);
-                written.push((begin, disk.len(), number));
+                written.push((begin, disk.len()));
             }
             // Torn.
             5 => {
@@ -529,7 +530,7 @@ pub fn spool(data: &[u8]) {
     }
     let whole: Vec<_> = written
         .iter()
-        .filter(|(begin, end, _)| disk[*begin..*end] == intact[*begin..*end])
+        .filter(|(begin, end)| disk[*begin..*end] == intact[*begin..*end])
         .map(|one| one.0 as u64)
         .collect();
     // As a disk may give it.
