@@ -494,9 +494,11 @@ mpr_status mpr_options_get_protocol(const mpr_options *options,
                                     size_t capacity,
                                     size_t *needed);
 
-// "gzip" (default) or "none". Environment: OTEL_EXPORTER_OTLP_COMPRESSION.
+// "gzip" (default), "zstd" or "none". zstd takes a fraction of the time; collectors and the local recorder read both.
+// Environment: OTEL_EXPORTER_OTLP_COMPRESSION.
 // NULL unsets it. Returns MPR_OK, MPR_ERR_INVALID_ARGUMENT or MPR_ERR_POISONED. Since 0.1.
-mpr_status mpr_options_set_compression(mpr_options *options, const char *value);
+mpr_status mpr_options_set_compression(mpr_options *options,
+                                       const char *value);
 
 // What mpr_init() would use for compression, as text (lists and objects as JSON, "" for none). The size that is needed,
 // with the NUL, goes to `*needed` (may be NULL). Returns MPR_OK, MPR_ERR_BUFFER_TOO_SMALL, MPR_ERR_INVALID_ARGUMENT

@@ -1,4 +1,4 @@
-//! The OTLP/HTTP intake: `POST /v1/traces` and `/v1/logs`, protobuf or JSON, gzip.
+//! The OTLP/HTTP intake: `POST /v1/traces` and `/v1/logs`, protobuf or JSON, gzip or zstd.
 //!
 //! What the platform's collector and workers lose on the way is lost here too, but never
 //! in silence: every item that is not stored is counted under its reason. The sender is
@@ -28,6 +28,8 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use rusqlite::Connection;
+use ruzstd::decoding::errors::FrameDecoderError;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use serde_json::{json, Value};
 
 use crate::app::{blocking, App};
@@ -37,6 +39,8 @@ use crate::otlp_json;
 use crate::stats::{Reason, Signal};
 use crate::store::{self, Item};
 
+/// What browsers allow zstd's window to be: a header may ask for terabytes.
+const ZSTD_WINDOW: u64 = 8 * 1024 * 1024;
 /// The collector's bound, for what comes over the wire and for what it unpacks to.
 pub const BODY_LIMIT: usize = 20 * 1024 * 1024;
 /// The collector's filter on one span or log record.
@@ -144,6 +148,7 @@ pub fn inflate<'b>(headers: &HeaderMap, bytes: &'b [u8], limit: usize) -> Result
     let reader: Box<dyn Read + '_> = match encoding.as_str() {
         "" | "identity" => return Ok(Cow::Borrowed(bytes)),
         "gzip" => Box::new(MultiGzDecoder::new(bytes)),
+        "zstd" => Box::new(zstd(bytes).map_err(|e| refused(StatusCode::BAD_REQUEST, format!("zstd: {e}")))?),
         "deflate" | "zlib" => Box::new(ZlibDecoder::new(bytes)),
         _ => {
             let message = format!("unsupported Content-Encoding: {encoding}");
@@ -159,6 +164,12 @@ pub fn inflate<'b>(headers: &HeaderMap, bytes: &'b [u8], limit: usize) -> Result
         true => Err(too_large(limit)),
         false => Ok(Cow::Owned(out)),
     }
+}
+
+fn zstd(bytes: &[u8]) -> Result<impl Read + '_, FrameDecoderError> {
+    let mut decoder = FrameDecoder::new();
+    decoder.set_max_window_size(ZSTD_WINDOW);
+    StreamingDecoder::new_with_decoder(bytes, decoder)
 }
 
 /// The media type without its parameters, in lower case.

@@ -62,6 +62,8 @@ pub enum Compression {
     None,
     /// "gzip"
     Gzip,
+    /// "zstd"
+    Zstd,
 }
 
 /// Everything checked and typed.
@@ -164,6 +166,7 @@ impl Config {
             },
             compression: match get.text("compression")?.as_deref() {
                 Some("none") => Compression::None,
+                Some("zstd") => Compression::Zstd,
                 _ => Compression::Gzip,
             },
             headers: get.headers()?,

@@ -61,7 +61,7 @@ const MIB: u64 = 1024 * 1024;
 /// OpenTelemetry's names of [`super::Protocol`].
 const PROTOCOL_NAMES: &[&str] = &["http/protobuf", "http/json", "grpc"];
 /// OpenTelemetry's names of [`super::Compression`].
-const COMPRESSION_NAMES: &[&str] = &["gzip", "none"];
+const COMPRESSION_NAMES: &[&str] = &["gzip", "zstd", "none"];
 
 /// Every option that is a value. (Callbacks are in [`Hooks`].)
 pub static SPECS: &[Spec] = &[

@@ -163,7 +163,7 @@ static void bad_values_are_named(void) {
     BAD(mpr_options_set_traces_endpoint(o, "ftp://x/v1"), "traces_endpoint", "ftp://x/v1", "http");
     BAD(mpr_options_set_logs_endpoint(o, ""), "logs_endpoint", "''", "http");
     BAD(mpr_options_set_protocol(o, "carrier pigeon"), "protocol", "'carrier pigeon'", "http/json");
-    BAD(mpr_options_set_compression(o, "brotli"), "compression", "'brotli'", "gzip, none");
+    BAD(mpr_options_set_compression(o, "brotli"), "compression", "'brotli'", "gzip, zstd, none");
     BAD(mpr_options_set_log_level(o, "loud"), "log_level", "'loud'", "warn");
     BAD(mpr_options_set_headers(o, "novalue"), "headers", "", "key=value");
     BAD(mpr_options_set_headers(o, "{\"a\": {}}"), "headers", "", "object of plain values");

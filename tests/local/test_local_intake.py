@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import local_recorder as c
 import pytest
+import zstandard
 from local_recorder import expect, jwt
 
 PROTOBUF = "application/x-protobuf"
@@ -26,14 +27,14 @@ def test_json(local):
     assert reply.json == {"partialSuccess": {}}
 
 
-@pytest.mark.parametrize("encoding", ["", "gzip", "deflate"])
+@pytest.mark.parametrize("encoding", ["", "gzip", "deflate", "zstd"])
 def test_protobuf(local, encoding):
     session = local.start()
     trace, start = c.manual(session), c.now_ns()
     extra = c.field(9, c.pb_attribute("k", "v")) + c.field(15, c.field(2, "bad") + c.number_field(3, 2))
     span = c.pb_span(trace, b"\x01" * 8, "näme", start, extra)
     record = c.fixed64(1, start) + c.field(5, c.field(1, "text")) + c.field(9, bytes.fromhex(trace))
-    pack = {"": bytes, "gzip": gzip.compress, "deflate": zlib.compress}[encoding]
+    pack = {"": bytes, "gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.compress}[encoding]
     headers = {"Content-Encoding": encoding} if encoding else {}
     reply = expect(200, local.otlp("/v1/traces", pack(c.pb_traces(span)), PROTOBUF, headers))
     assert reply.headers["Content-Type"] == PROTOBUF

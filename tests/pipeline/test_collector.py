@@ -37,7 +37,7 @@ def collector(platform, tmp_path):
         yield lambda protocol: f"http://127.0.0.1:{ports['grpc' if protocol == 'grpc' else 'http']}"
 
 
-@pytest.mark.parametrize("compression", ["gzip", "none"])
+@pytest.mark.parametrize("compression", ["gzip", "zstd", "none"])
 @pytest.mark.parametrize("protocol", ["http/protobuf", "http/json", "grpc"])
 def test_it_takes_what_is_sent(platform, collector, protocol, compression):
     result = run(

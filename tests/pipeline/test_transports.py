@@ -52,7 +52,7 @@ def attributes_of(item):
     return {kv["key"]: kv["value"] for kv in item["attributes"]}
 
 
-@pytest.mark.parametrize("compression", ["gzip", "none"])
+@pytest.mark.parametrize("compression", ["gzip", "zstd", "none"])
 def test_json(platform, compression):
     """The form that OTLP has for JSON: ids in hex, 64-bit numbers as text, enums as numbers."""
     code = ALL_KINDS.replace("PLACEHOLDER", f"protocol='http/json', compression={compression!r}, flush_interval_ms=60000")

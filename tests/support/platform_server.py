@@ -308,6 +308,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = raw
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(raw)
+        elif self.headers.get("Content-Encoding") == "zstd":
+            import zstandard  # (a program that stands in for the platform needs none)
+
+            body = zstandard.ZstdDecompressor().decompress(raw)
         path, route, id = self.path, "", ""
         if path.startswith(self.fake.base):
             path = path[len(self.fake.base) :]
