@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 PREFIX ?= /usr/local
 export MPR_BUILD := $(BUILD)
 
-.PHONY: help demo test build deps venv otelcol check cargo-test python-test spool-torture header picture install size bench bench-delivery bench-mask bench-scale fuzz clean
+.PHONY: help demo test build deps venv otelcol check cargo-test interleavings python-test spool-torture header picture install size bench bench-delivery bench-mask bench-scale fuzz clean
 
 help:
 	@echo "make demo      build, record a real C server with the local recorder, show the session"
@@ -23,6 +23,7 @@ help:
 	@echo "make bench-mask  masking beside its peers, with what they need from PyPI and npm"
 	@echo "make spool-torture  kill processes with a spool 1,000 times (KILLS=1000)"
 	@echo "make otelcol   a real OpenTelemetry Collector for the tests, from Debian's packages (3 minutes, once)"
+	@echo "make interleavings  the real queue, spool, delivery, fork gate, handles and exit in orders of shuttle's choice (ITERATIONS=20000)"
 	@echo "make fuzz      fuzz the masking and what reads the spool, SECONDS=60 for each of TARGETS, with cargo-fuzz"
 	@echo "make picture   docs/session.png, the README's picture, with Chromium"
 	@echo "make clean     remove build/, target/ and .venv/"
@@ -49,11 +50,13 @@ otelcol:
 
 check:
 	cargo fmt --all --check
+	cargo fmt --manifest-path interleavings/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 	python3 tools/licences.py
 
 cargo-test:
 	cargo test --workspace --locked --quiet
+	@$(MAKE) --no-print-directory interleavings ITERATIONS=2000
 
 python-test:
 	$(PYTHON) -m pytest -q -rs -p no:cacheprovider tests
@@ -120,6 +123,11 @@ bench-mask:
 	@python3 benches/corpus.py $(BUILD)/benches/corpus
 	CARGO_PROFILE_BENCH_LTO=off cargo bench --locked --quiet -p mpr --bench masking -- $(BUILD)/benches
 
+# Each case with two schedulers. One that fails prints its seed and its schedule: SEED=…, or CASE="name schedule", is the same again.
+ITERATIONS ?= 20000
+interleavings:
+	@ITERATIONS=$(ITERATIONS) cargo run --quiet --locked --manifest-path interleavings/Cargo.toml -- $(CASE)
+
 # With the stable compiler: cargo-fuzz asks for options that only a nightly one has otherwise.
 SECONDS ?= 60
 TARGETS ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
@@ -140,4 +148,4 @@ picture: deps build $(BUILD)/examples/c-http-server
 	python3 tools/picture.py docs/session.png
 
 clean:
-	rm -rf $(BUILD) target .venv
+	rm -rf $(BUILD) target interleavings/target .venv
