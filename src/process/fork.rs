@@ -104,12 +104,20 @@ pub fn undisturbed<T>(work: impl FnOnce() -> T) -> T {
 
 /// The locks to hold; until then another thread's fork may hold them, in whose middle this one must not come.
 fn locks_of_forks() -> Option<MutexGuard<'static, Vec<&'static dyn Hold>>> {
-    let until = Instant::now() + PATIENCE_WITH_FORKS;
+    let begin = Instant::now();
+    let (mut patience, until) = (begin + PATIENCE, begin + PATIENCE_WITH_FORKS);
     loop {
-        let locks = try_until(&LOCKS, Instant::now() + PATIENCE);
-        if locks.is_some() || FORKING.load(Ordering::SeqCst) <= 1 || Instant::now() >= until {
+        // (Before the look at the locks, which a fork gives back first: taken while nobody forks, they stay so.)
+        let others = FORKING.load(Ordering::SeqCst) > 1;
+        let now = Instant::now();
+        let locks = try_until(&LOCKS, now);
+        if locks.is_some() || now >= until || (!others && now >= patience) {
             return locks;
         }
+        if others {
+            patience = now + PATIENCE;
+        }
+        std::thread::sleep(NAP);
     }
 }
 
