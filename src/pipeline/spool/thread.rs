@@ -94,7 +94,7 @@ impl Spool<'_> {
             if load {
                 self.load();
             }
-            if Instant::now() >= self.search_at && !self.queue.is_revoked() {
+            if Instant::now() >= self.search_at {
                 self.search();
             }
             self.tidy();
@@ -308,7 +308,11 @@ impl Spool<'_> {
 
     /// Takes over what processes that died have left, and gives up what is too old.
     fn search(&mut self) {
+        // (In any case: the thread waits until then.)
         self.search_at = Instant::now() + BETWEEN_SEARCHES;
+        if self.queue.is_revoked() {
+            return;
+        }
         let now = clock::unix_nanos() / 1_000_000;
         for at in 0..self.segments.len() {
             let old = |segment: &&mut Segment| is_expired(trace::Kind::None, segment.newest, now);
