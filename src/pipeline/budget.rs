@@ -41,7 +41,12 @@ impl Budget {
 
     /// How much of it is used, in quarters.
     pub fn quarters_used(&self) -> f64 {
-        self.used.load(Ordering::Relaxed) as f64 / (self.max as f64 / 4.0)
+        self.quarters_with(0)
+    }
+
+    /// How much of it, in quarters, would be used with so many bytes more.
+    pub fn quarters_with(&self, more: u64) -> f64 {
+        self.used.load(Ordering::Relaxed).saturating_add(more) as f64 / (self.max as f64 / 4.0)
     }
 
     /// How many spans are open, and the bytes of all of them.

@@ -690,3 +690,40 @@ def test_consent_before_init(platform):
 
 def test_record_size_is_as_documented():
     assert RECORD.size == 40
+
+
+def busy(code):
+    """How much of a processor is used in the second behind this code."""
+    return f"""
+        {code}
+        import time
+        before = time.process_time()
+        time.sleep(1)
+        out["busy"] = time.process_time() - before
+        """
+
+
+def test_an_outage_with_little_memory_keeps_no_processor_busy(platform, down, spool):
+    """What would be left to the spool again at once is not read from the disk again and again."""
+    result = run(
+        platform,
+        f"""
+        {init(spool, queue_max_bytes=65536)}
+        def record_until_some_are_away():
+            while stats()["spooled"] == 0:
+                Span("s", text="x" * 900).end()
+                wait_until(lambda: stats()["spool_written"] == stats()["accepted"])
+        {busy("record_until_some_are_away()")}
+        out["end"] = shutdown(100)
+        """,
+    )
+    assert result["busy"] < 0.2
+
+
+def test_consent_taken_back_keeps_no_processor_busy(platform, spool):
+    result = run(platform, f"""
+        {init(spool)}
+        {busy("lib.mpr_set_consent(0)")}
+        out["end"] = shutdown(100)
+        """)
+    assert result["busy"] < 0.2

@@ -276,7 +276,9 @@ impl Queue {
         let mut rest = Vec::new();
         for item in items {
             let cost = cost(&item);
-            if ends || !rest.is_empty() || !self.budget.take(cost) {
+            // (What would be left to the spool again at once stays there.)
+            let pressed = state.counts.queued > 0 && self.budget.quarters_with(cost) > EVICT_ABOVE;
+            if ends || pressed || !rest.is_empty() || !self.budget.take(cost) {
                 rest.push(item);
                 continue;
             }
