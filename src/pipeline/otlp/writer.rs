@@ -11,7 +11,9 @@ use opentelemetry_proto::tonic::trace::v1::{span, Span, SpanFlags, Status};
 use prost::encoding::{encode_key, encode_varint, encoded_len_varint, WireType};
 use prost::Message;
 
-use super::{append_field, Envelope, Item, Signal, INTAKE_ATTRIBUTES, MAX_ITEM_BYTES, NAME_PAIRS};
+use super::{
+    append_field, append_head, field_len, Envelope, Item, Signal, INTAKE_ATTRIBUTES, MAX_ITEM_BYTES, NAME_PAIRS,
+};
 use crate::keys::hash;
 use crate::trace::SessionPrefix;
 
@@ -232,18 +234,23 @@ impl SpanWriter {
             self.leave_replaced_out();
         }
         self.add_paired_names();
-        let mut bytes = self.bytes;
-        bytes.reserve_exact(self.events.len() + status.message.len() + 64);
+        let counts = [(10, self.dropped_attributes), (12, self.dropped_events)].map(|(n, count)| (n, u64::from(count)));
+        let counts = counts.into_iter().filter(|(_, count)| *count > 0);
+        let has_status = *status != Status::default();
+        // At its length: it may wait for long, and what it takes is what is counted.
+        let end_len = 9
+            + counts.clone().map(|(_, count)| 1 + encoded_len_varint(count)).sum::<usize>()
+            + if has_status { field_len(status.encoded_len()) } else { 0 };
+        let mut bytes = Vec::with_capacity(self.bytes.len() + end_len + self.events.len());
+        bytes.extend_from_slice(&self.bytes);
         append_fixed64(8, time, &mut bytes);
-        for (number, count) in [(10, self.dropped_attributes), (12, self.dropped_events)] {
-            if count > 0 {
-                append_number(number, u64::from(count), &mut bytes);
-            }
+        counts.for_each(|(number, count)| append_number(number, count, &mut bytes));
+        bytes.extend_from_slice(&self.events);
+        if has_status {
+            append_head(15, status.encoded_len(), &mut bytes);
+            let _ = status.encode(&mut bytes);
         }
-        bytes.extend(self.events);
-        if *status != Status::default() {
-            append_field(15, &status.encode_to_vec(), &mut bytes);
-        }
+        debug_assert_eq!(bytes.len(), bytes.capacity());
         let error = status.code == StatusCode::Error as i32;
         if error || bytes.len() > MAX_ITEM_BYTES {
             // What is rarely needed is done to the tree.
