@@ -635,3 +635,30 @@ def test_everything_from_sixteen_threads_with_an_unsteady_receiver(platform):
     assert result["flush"] == "OK" and now["accepted"] == 16 * 150 and now["queued"] == 0
     assert now["exported"] == len(got) and now["dropped_rejected"] > 0
     assert now["exported"] + now["dropped_rejected"] + now["dropped_too_large"] == now["accepted"]
+
+
+def test_no_file_descriptor_left(platform):
+    """Neither a thread's poll nor a connection can be opened. What is recorded waits, and goes when there are some again."""
+    result = run(
+        platform,
+        """
+        import resource
+        init(sample_ratio=1)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        Span("kept").end()
+        out["none"] = timed(flush, 300)
+        out["between"] = stats()
+        out["start"] = name_of(lib.mpr_start(1, None))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        out["some"] = flush(20_000)
+        Span("then").end()
+        out["end"] = shutdown(20_000)
+        """,
+    )
+    (status, took), between = result["none"], result["between"]
+    assert status == "TIMEOUT" and took < 3_000 and between["queued"] == 1
+    assert result["start"] not in ("OK", "INTERNAL")
+    assert (result["some"], result["end"]) == ("OK", "OK")
+    assert sorted(span["name"] for span in platform.spans) == ["kept", "then"]
+    assert result.stats["exported"] == 2 and result.stats["panics"] == 0
