@@ -488,7 +488,7 @@ pub fn spool(data: &[u8]) {
     // The input is a program: records, pieces that are none, then damages.
     let mut disk = file.bytes().to_vec();
     disk.resize(file.start() as usize, 0);
-    let mut written: Vec<(usize, usize)> = Vec::new();
+    let mut written: Vec<(usize, Vec<u8>)> = Vec::new();
     let mut damages: Vec<(usize, u8)> = Vec::new();
     let mut rest = data;
     while let [what, length, more @ ..] = rest {
@@ -512,33 +512,30 @@ pub fn spool(data: &[u8]) {
                 let mut forged = Vec::new();
                 append(&mut forged, &other, &head, piece);
                 append(&mut disk, &file, &RecordHead { length: forged.len() as u32, ..head }, &forged);
-                written.push((begin, disk.len()));
+                written.push((begin, disk[begin..].to_vec()));
             }
             1..=4 => {
                 append(&mut disk, &file, &head, piece);
-                written.push((begin, disk.len()));
+                written.push((begin, disk[begin..].to_vec()));
             }
-            // Torn.
+            // Torn, unless what comes next happens to be the rest of it.
             5 => {
                 append(&mut disk, &file, &head, piece);
+                written.push((begin, disk[begin..].to_vec()));
                 disk.truncate(begin + (disk.len() - begin) / 2);
             }
             6 => disk.extend_from_slice(piece),
             _ => damages.extend(piece.chunks_exact(3).map(|d| (usize::from(u16::from_le_bytes([d[0], d[1]])), d[2]))),
         }
     }
-    let intact = disk.clone();
     let start = file.start() as usize;
     for (at, bits) in damages {
         if let Some(byte) = disk.get_mut(start + at) {
             *byte ^= bits;
         }
     }
-    let whole: Vec<_> = written
-        .iter()
-        .filter(|(begin, end)| disk[*begin..*end] == intact[*begin..*end])
-        .map(|one| one.0 as u64)
-        .collect();
+    let whole: Vec<_> =
+        written.iter().filter(|(begin, record)| disk[*begin..].starts_with(record)).map(|one| one.0 as u64).collect();
     // As a disk may give it.
     let most = data.first().map_or(1, |b| usize::from(*b) * 7 + 1);
     let mut read = |at: u64, out: &mut [u8]| {
