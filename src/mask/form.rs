@@ -9,7 +9,7 @@ use super::explain::Why;
 use super::json::Rewritten;
 use super::names::{Hit, Place, Words};
 use super::scan::Signs;
-use super::{graphql, hints, json, percent, text, Rules, PLACEHOLDER};
+use super::{commands, graphql, hints, json, percent, text, Rules, PLACEHOLDER};
 
 /// A longer name is no form field's.
 const MAX_NAME: usize = 256;
@@ -528,7 +528,7 @@ fn has_plain_ends(text: &[u8]) -> bool {
     let plain = |b: Option<&u8>| b.is_none_or(|b| b.is_ascii_graphic() && !matches!(b, b'{' | b'[' | b'"' | b'}'));
     let text = text.trim_ascii();
     if plain(text.first()) && plain(text.last()) {
-        return true;
+        return commands::statement(text).is_none();
     }
     // In other scripts, where other blanks count as well.
     let odd = |b: Option<&u8>| b.is_some_and(|b| !b.is_ascii());

@@ -618,7 +618,7 @@ impl<'a> Masker<'a> {
                     frame.keys.push(span);
                 }
             }
-            Slot::None | Slot::Columns | Slot::Rows => {}
+            Slot::None | Slot::Columns | Slot::Rows | Slot::Flag => {}
         }
         frame.slot = Slot::None;
         frame.secret = false;

@@ -6,7 +6,7 @@
 
 use super::names::{Hit, Place, Slot};
 use super::scan::{DASH_RUN, DIGIT_RUN, TOKEN_RUN};
-use super::{graphql, printed, shapes, sql, text, Rules};
+use super::{commands, graphql, printed, shapes, sql, text, Rules};
 
 /// A longer name, phrase or number is looked at in full.
 const NEAR: usize = 64;
@@ -22,6 +22,7 @@ const DASH: u8 = 8;
 const SCHEME: u8 = 16;
 const VOWEL: u8 = 32;
 const BRACE: u8 = 64;
+const ALPHA: u8 = 128;
 
 /// What each byte is in the eyes of [`quiet`]; 0 where it may be a sign.
 static SOUNDS: [u8; 256] = {
@@ -35,7 +36,7 @@ static SOUNDS: [u8; 256] = {
             _ => 0,
         };
         sounds[i] = match b {
-            b'a'..=b'z' | b'A'..=b'Z' => QUIET | IN_TOKEN | letter,
+            b'a'..=b'z' | b'A'..=b'Z' => QUIET | IN_TOKEN | ALPHA | letter,
             b'0'..=b'9' => QUIET | IN_TOKEN | IN_NUMBER,
             b'-' => QUIET | IN_TOKEN | IN_NUMBER | DASH,
             b'_' | b'.' => QUIET | IN_TOKEN,
@@ -50,7 +51,8 @@ static SOUNDS: [u8; 256] = {
 };
 
 /// Is there certainly nothing to see in a short text? So in most names and values of attributes: `GET`, `/cart`, `shop.example`.
-/// It has no sign at all, no token or number, no run of a PEM block's dashes, and no scheme's name before a blank.
+/// It has no sign at all, no token or number, no run of a PEM block's dashes, no scheme's name before a blank, no option, and is no
+/// statement.
 pub(super) fn quiet(text: &str) -> bool {
     if text.len() > SHORT {
         return false;
@@ -65,18 +67,28 @@ pub(super) fn quiet(text: &str) -> bool {
         let run = |length: usize, kind: u8| if sound & kind != 0 { length + 1 } else { 0 };
         (tokens, numbers, dashes) = (run(tokens, IN_TOKEN), run(numbers, IN_NUMBER), run(dashes, DASH));
         let pair = before & SCHEME & (sound & VOWEL) >> 1 != 0;
+        let option = before & DASH != 0 && sound & ALPHA != 0 && commands::dashes_before(bytes, at).is_some();
+        let by = *b == b' ' && before & ALPHA != 0 && by(bytes, at);
         before = sound;
         let shows = (tokens >= TOKEN_RUN && token(bytes, at))
             || (numbers >= DIGIT_RUN && number(bytes, at))
             || dashes >= DASH_RUN
-            || (pair && scheme(bytes, at));
+            || (pair && scheme(bytes, at))
+            || option
+            || by;
         if shows {
             return false;
         }
     }
     // `/cart/{id}` is neither JSON nor GraphQL.
     let plain = any & BRACE == 0 || !(text.trim_start().starts_with('{') || graphql::looks_like(text));
-    all & QUIET != 0 && plain
+    all & QUIET != 0 && plain && commands::statement(bytes).is_none()
+}
+
+/// A `by` before a blank that a password without quotes may follow.
+fn by(text: &[u8], at: usize) -> bool {
+    let near = at.checked_sub(2).and_then(|from| text.get(from..at)).unwrap_or(&[]);
+    near.eq_ignore_ascii_case(b"by") && commands::is_identified(text, at)
 }
 
 /// Is there certainly nothing to see at this place, whatever string it is in? Says so of most places, and quickly.
@@ -88,6 +100,10 @@ pub(super) fn harmless(src: &[u8], at: usize) -> bool {
         return false;
     };
     let [.., p3, p2, p1, byte, n1, n2, _, _, _, _, _] = *near;
+    // An option's letter.
+    if p1 == b'-' && byte.is_ascii_alphabetic() && (!p2.is_ascii_alphanumeric() || p3 == b'\\') {
+        return false;
+    }
     match byte {
         // The minutes of a time, which is in most logs and records.
         b':' => text::is_time(&[p3, p2, p1], n1),
@@ -98,6 +114,8 @@ pub(super) fn harmless(src: &[u8], at: usize) -> bool {
             !scheme && !end && no_token(near)
         }
         b'0'..=b'9' => no_number(near) && no_token(near),
+        b' ' if p1 | 0x20 == b'y' && p2 | 0x20 == b'b' => false,
+        b' ' if p1 == b'-' && n1 == b'[' => false,
         b'-' | b' ' => [p3, p2, p1] != *b"---" && no_number(near) && no_token(near),
         b'b'..=b'z' | b'B'..=b'Z' | b'_' | b'.' => no_token(near),
         _ => false,
@@ -144,6 +162,12 @@ pub(super) fn shows(rules: &Rules, src: &[u8], from: usize, at: usize) -> bool {
                 || token(text, at)
                 || ((byte.is_ascii_digit() || matches!(byte, b' ' | b'-')) && number(text, at))
                 || (byte == b'-' && dashes(text, at))
+                || match at.checked_sub(1).and_then(|i| text.get(i)) {
+                    Some(b'-') if byte == b' ' => commands::is_bound(text, at),
+                    Some(b'-') => commands::shows(rules, text, at),
+                    Some(b'y' | b'Y') if byte == b' ' => commands::is_identified(text, at),
+                    _ => false,
+                }
         }
     }
 }
@@ -232,7 +256,21 @@ fn sign(rules: &Rules, text: &[u8], at: usize, sign: u8) -> bool {
     secret(start)
         || (before == b'\\' && secret(start + 1))
         || (listed(text, after) && sql::is_parameters(name))
+        || (sign == b'=' && for_user(text, start, before) && commands::sets_password(text, at))
+        || (sign == b':'
+            && before == b'/'
+            && name.eq_ignore_ascii_case(b"user")
+            && commands::net_use(text, start).is_some())
         || (before == b' ' && rules.fields.may_end(text.get(end.saturating_sub(NEAR)..end).unwrap_or(&[])))
+}
+
+/// Does the name at `start` look like a user's behind `for`, as most before an `=` do not?
+fn for_user(text: &[u8], start: usize, before: u8) -> bool {
+    match before {
+        b' ' => matches!(start.checked_sub(2).and_then(|i| text.get(i)), Some(b'r' | b'R' | b' ')),
+        b'@' | b'\'' | b'"' | b'`' | b'\t' => true,
+        _ => false,
+    }
 }
 
 /// What stands beside a name that has a meaning for its neighbours: `name=password`, and the line above `input_value='x'`.
@@ -298,6 +336,7 @@ fn quoted(rules: &Rules, text: &[u8], at: usize) -> bool {
             }
             let word = lead.trim_ascii_end().rsplit(|b| !text::is_token(*b)).next().unwrap_or(&[]);
             let by = word.eq_ignore_ascii_case(b"by") || word.eq_ignore_ascii_case(b"using");
+            let by = by || word.eq_ignore_ascii_case(b"bind") || word.eq_ignore_ascii_case(b"simple_bind");
             by || rules.fields.answer(word).hit(Place::Field) != Hit::No
         }
         _ => false,
@@ -376,7 +415,7 @@ fn userinfo(near: &[u8], more: bool) -> bool {
 /// `user:password@host` without a scheme.
 fn user(text: &[u8], at: usize) -> bool {
     let word = text.get(..at).unwrap_or(&[]).iter().rev().take_while(|b| !b.is_ascii_whitespace());
-    word.take(NEAR + 1).enumerate().any(|(i, b)| i == NEAR || matches!(b, b':' | b'\\'))
+    word.take(NEAR + 1).enumerate().any(|(i, b)| i == NEAR || matches!(b, b':' | b'\\' | b'/'))
 }
 
 /// The name of an authentication scheme that has this letter, and a blank after it.

@@ -15,7 +15,7 @@ use super::hints;
 use super::names::{Answer, Hit, Place, Slot};
 use super::paths::{self, Paths, Trail, Verdict};
 use super::scan::Scan;
-use super::{graphql, shapes, values, Rules, PLACEHOLDER};
+use super::{commands, graphql, shapes, values, Rules, PLACEHOLDER};
 
 /// A container nested deeper than this is masked as a whole.
 const MAX_DEPTH: usize = 200;
@@ -23,6 +23,48 @@ const MAX_DEPTH: usize = 200;
 const MAX_LEVEL: u8 = 2;
 /// A container larger than this is taken for content rather than for the value of a named pair when its object breaks off.
 const MAX_NAMED: usize = 1024;
+/// What a string may begin with that has a form of its own, where nothing else shows: a byte, and the next one.
+static LEADS: [u8; 256] = letters(&[(b"{[\\ \t", 1), (b"qms", 2), (b"fcCgG", 4), (b"aA", 8), (b"sS", 16)]);
+static NEXTS: [u8; 256] = {
+    let mut table = letters(&[(b"u", 2), (b"rR", 4), (b"lL", 8), (b"eE", 16)]);
+    let mut i = 0;
+    while i < table.len() {
+        table[i] |= 1;
+        i += 1;
+    }
+    table
+};
+
+const fn letters(sets: &[(&[u8], u8)]) -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut s = 0;
+    while s < sets.len() {
+        let (bytes, bit) = sets[s];
+        let mut i = 0;
+        while i < bytes.len() {
+            table[bytes[i] as usize] |= bit;
+            i += 1;
+        }
+        s += 1;
+    }
+    table
+}
+
+/// Does a string begin as JSON does, perhaps after white space, as GraphQL, or as a statement that tells a password?
+#[inline(always)]
+fn begins_content(raw: &[u8]) -> bool {
+    let words =
+        [*b"quer", *b"muta", *b"subs", *b"frag", *b"alte", *b"crea", *b"gran", *b"set "].map(u32::from_le_bytes);
+    let word = raw.first_chunk::<4>().map_or(0, |four| u32::from_le_bytes(*four) | 0x2020_2020);
+    matches!(raw.first(), Some(b'{' | b'[' | b'\\' | b' ' | b'\t')) || (words.contains(&word) && begins_statement(raw))
+}
+
+#[cold]
+#[inline(never)]
+fn begins_statement(raw: &[u8]) -> bool {
+    graphql::may_begin(raw) || commands::statement(raw).is_some() || commands::identifies(raw)
+}
+
 /// So many values that may be names are kept until it shows whether their object has a value to name.
 const NAMES: usize = 4;
 /// Tables are looked at by their first columns; one with a sensitive column beyond is masked whole.
@@ -179,6 +221,8 @@ enum Kind {
     Key,
     /// Object: a value that a name may belong to.
     Named,
+    /// Object: the `k` of what may be a symmetric key.
+    Symmetric,
     /// Array: what follows a name.
     Element,
     /// Object: the rows of a table whose columns may come yet.
@@ -186,6 +230,10 @@ enum Kind {
     /// The same, where the rows are objects.
     RowObjects,
 }
+
+/// What an object tells of itself.
+const SYMMETRIC: u8 = 1;
+const FLAGGED: u8 = 2;
 
 /// An open container whose content is being copied.
 #[derive(Clone, Copy)]
@@ -197,6 +245,8 @@ struct Frame {
     named: bool,
     /// Object: a value slot was seen.
     has_value: bool,
+    /// Object: it is a symmetric key ([`SYMMETRIC`]), or says that its value is a secret ([`FLAGGED`]).
+    told: u8,
     /// Array: every other element, from the first, is a string.
     names_only: bool,
     /// Array: all elements are strings.
@@ -248,6 +298,7 @@ impl Frame {
             name: Answer::NOTHING,
             named: false,
             has_value: false,
+            told: 0,
             names_only: true,
             only_strings: true,
             lists_columns: false,
@@ -622,7 +673,8 @@ impl<'a> Masker<'a> {
         let frame = &self.frame;
         let (masked, spanned) = if frame.object {
             let masked = frame.sensitive() || (frame.slot() == Slot::Value && self.is_named());
-            (masked, matches!(self.frame.slot(), Slot::Value | Slot::Key))
+            let symmetric = self.frame.slot() == Slot::Name && self.frame.name.is_of_key();
+            (masked, symmetric || matches!(self.frame.slot(), Slot::Value | Slot::Key))
         } else {
             (
                 (frame.option > 0 && frame.option == frame.count) || (frame.rows > 0 && frame.in_column()),
@@ -648,6 +700,9 @@ impl<'a> Masker<'a> {
             named = self.name_value(start, quoted);
         } else {
             end = self.number_value(start, first)?;
+            if first == b't' && self.frame.object && self.frame.slot() == Slot::Flag {
+                self.frame.told |= FLAGGED;
+            }
         }
         if first != b'"' {
             self.frame.only_strings = false;
@@ -665,12 +720,12 @@ impl<'a> Masker<'a> {
             b'"' => Quoted { end: close + 1, escaped: false, hinted: false },
             _ => self.string(start, close)?,
         };
-        // JSON in a string begins with one of these, perhaps after white space; and GraphQL with a word.
         let (lead, next) = (self.byte(start + 1), self.byte(start + 2));
-        let hinted = quoted.hinted
-            || matches!(lead, b'{' | b'[' | b'\\' | b' ' | b'\t')
-            || (matches!((lead, next), (b'q' | b'm' | b's', b'u') | (b'f', b'r'))
-                && graphql::may_begin(self.bytes.get(start + 1..quoted.end).unwrap_or(&[])));
+        let hinted = quoted.hinted || {
+            let [lead, next] = [lead, next].map(usize::from);
+            LEADS.get(lead).zip(NEXTS.get(next)).is_some_and(|(lead, next)| lead & next != 0)
+                && begins_content(self.bytes.get(start + 1..quoted.end - 1).unwrap_or(&[]))
+        };
         if hinted || self.everywhere {
             self.clean(start, quoted, hinted);
         }
@@ -912,6 +967,7 @@ impl<'a> Masker<'a> {
         let frame = &mut self.frame;
         let kind = match (frame.object, frame.slot()) {
             (true, Slot::Key) => Kind::Key,
+            (true, Slot::Name) => Kind::Symmetric,
             (true, _) => Kind::Named,
             (false, _) => Kind::Element,
         };

@@ -7,6 +7,7 @@
 //! docs/masking.md lists what is masked and how names match.
 
 mod charset;
+mod commands;
 mod events;
 mod explain;
 mod form;

@@ -154,6 +154,8 @@ pub(super) enum Slot {
     Columns = 4,
     /// Holds the rows of a table, which may be objects: `{"fields": [{"name": "password"}], "rows": [{"f": [{"v": "x"}]}]}`.
     Rows = 6,
+    /// Says whether what stands beside it is a secret: `{"sensitive": true, "value": "x"}`.
+    Flag = 7,
 }
 
 /// All that is known of a name, in one byte.
@@ -195,6 +197,7 @@ impl Answer {
             4 => Slot::Columns,
             5 => Slot::Type,
             6 => Slot::Rows,
+            7 => Slot::Flag,
             _ => Slot::None,
         }
     }
@@ -213,6 +216,7 @@ pub(super) fn slot_of(joined: &str) -> Slot {
         | "schema" | "required" | "scopes" | "channels" | "permissions" | "include" | "exclude" | "columninfo"
         | "columnmetadata" | "resultsetmetadata" | "rowtype" | "meta" => Slot::Columns,
         "rows" | "records" => Slot::Rows,
+        "sensitive" | "issensitive" | "issecret" | "secured" | "masked" => Slot::Flag,
         // `fieldName` and `fieldValue`, `ParameterKey` and `ParameterValue`.
         _ if joined.ends_with("value") || joined.ends_with("values") => Slot::Value,
         _ if ["name", "key", "path"].iter().any(|end| joined.ends_with(end)) => Slot::Name,
@@ -226,6 +230,8 @@ fn slot_in_key(joined: &str) -> Option<Slot> {
     match joined {
         "kty" => Some(Slot::Type),
         "d" | "p" | "q" | "dp" | "dq" | "qi" | "oth" => Some(Slot::Value),
+        // A symmetric key; elsewhere it is a name.
+        "k" => Some(Slot::Name),
         _ => None,
     }
 }

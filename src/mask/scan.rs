@@ -361,6 +361,8 @@ struct SignCarry {
     dashes: [u64; 2],
     dash_run: u64,
     scheme: u64,
+    option: u64,
+    by: [u64; 2],
 }
 
 /// One bit per byte of several blocks.
@@ -444,9 +446,10 @@ fn strings(c: &Classes, last_in_string: &mut u64, last_escaped: &mut u64) -> (u6
 }
 
 impl SignCarry {
-    /// Escapes, what no string may hold, and what a secret shows by.
+    /// Escapes, what no string may hold, and what a secret shows by. `TEXT`: also the words that JSON's strings are not looked
+    /// through for.
     #[inline(always)]
-    fn signs(&mut self, c: &Classes<Bits>, escaped: Bits) -> Bits {
+    fn signs<const TEXT: bool>(&mut self, c: &Classes<Bits>, escaped: Bits) -> Bits {
         let backslash = c.backslash;
         // An escaped letter belongs to no word.
         let alnum = less(c.alnum, escaped);
@@ -471,16 +474,40 @@ impl SignCarry {
         let eights = and(fours, shift(fours, d8, 4));
         let twelves = and(eights, shift(fours, &mut last, 8));
         let digits = less(twelves, shift(twelves, &mut self.digit_run, 1));
-        // Four dashes.
-        let [m1, m2] = &mut self.dashes;
+        // Most of what is looked at at once has no dash.
         let dash = and(c.gap, c.token);
-        let dashes = and(dash, shift(dash, m1, 1));
-        let dashes = and(dashes, shift(dashes, m2, 2));
-        let dashes = less(dashes, shift(dashes, &mut self.dash_run, 1));
+        let dashed = TEXT || dash.iter().fold(self.dashed(), |any, word| any | word) != 0;
+        let dashes = if dashed { self.dash_signs(c, dash, alnum, word) } else { Bits::default() };
 
         let scheme = and(c.vowel, shift(c.scheme, &mut self.scheme, 1));
         let signs = or(c.sign, less(backslash, escaped));
-        or(or(signs, scheme), or(or(made, digits), dashes))
+        let signs = or(or(signs, scheme), or(or(made, digits), dashes));
+        if !TEXT {
+            return signs;
+        }
+        // A word like `by`, and a blank.
+        let [b1, b2] = &mut self.by;
+        let by = and(c.first, shift(and(c.scheme, fresh), b1, 1));
+        or(signs, and(less(c.gap, c.token), shift(by, b2, 1)))
+    }
+
+    /// What the last dashes leave to the next words: 0 when there were none.
+    #[inline(always)]
+    fn dashed(&self) -> u64 {
+        let [m1, m2] = self.dashes;
+        m1 | m2 | self.dash_run | self.option
+    }
+
+    /// Four dashes, a letter behind those of an option, and a blank behind one.
+    #[inline(always)]
+    fn dash_signs(&mut self, c: &Classes<Bits>, dash: Bits, alnum: Bits, word: Bits) -> Bits {
+        let [m1, m2] = &mut self.dashes;
+        let behind = shift(dash, m1, 1);
+        let dashes = and(dash, behind);
+        let dashes = and(dashes, shift(dashes, m2, 2));
+        let dashes = less(dashes, shift(dashes, &mut self.dash_run, 1));
+        let option = and(less(alnum, c.digit), shift(less(dash, word), &mut self.option, 1));
+        or(dashes, or(option, and(less(c.gap, c.token), behind)))
     }
 }
 
@@ -609,7 +636,7 @@ impl<'a> Scan<'a> {
             }
         }
         for (quad, places) in places.chunks_exact_mut(LANES).enumerate() {
-            let signs = carry.signs.signs(&planes.lanes(quad), lanes(&escapes, quad));
+            let signs = carry.signs.signs::<false>(&planes.lanes(quad), lanes(&escapes, quad));
             let signs = and(signs, lanes(&insides, quad));
             places.iter_mut().zip(signs).for_each(|(to, signs)| *to |= signs);
         }
@@ -761,7 +788,7 @@ impl<'a> Signs<'a> {
             *escape = escaped(classes.backslash, &mut self.escaped);
             planes.set(block, &classes);
         }
-        self.marks = and(self.carry.signs(&planes.lanes(0), escapes), real);
+        self.marks = and(self.carry.signs::<true>(&planes.lanes(0), escapes), real);
     }
 }
 

@@ -2,8 +2,8 @@
 //! and what databases say of a row that they refuse.
 
 use super::names::{Hit, Place};
-use super::shapes;
 use super::text::{is_token, Scan};
+use super::{commands, shapes};
 
 /// A list of columns is looked for in so many bytes, and between it and `VALUES` there may be so many.
 const MAX_COLUMNS: usize = 4096;
@@ -38,10 +38,12 @@ pub(super) const LITERALS: &[&str] = &[
     "__construct",
     "mysqli_connect",
     "ldap_bind",
+    "simple_bind",
+    "simple_bind_s",
     "password_verify",
 ];
 /// Those of them that are given secrets to work with.
-const FUNCTIONS: usize = 13;
+const FUNCTIONS: usize = 15;
 /// Words that values in brackets stand behind.
 pub(super) const BRACKETS: &[&str] = &["values", "value", "row", "contains", "is", "in", "parameter"];
 /// What drivers call the values that they send beside a statement.
@@ -737,11 +739,18 @@ impl Scan<'_> {
     /// `binding parameter (2:VARCHAR) <- [x]`, on its own or below a statement that does not tell which values are secret.
     fn binding(&mut self, start: usize, end: usize) -> Option<usize> {
         let lead = self.bytes.get(start.checked_sub("binding ".len())?..start)?;
-        if !lead.eq_ignore_ascii_case(b"binding ") || self.bytes.get(end..end + 2) != Some(b" (") {
+        if !lead.eq_ignore_ascii_case(b"binding ") {
             return None;
         }
+        // Hibernate 6 and 5.
+        let (sign, most) = match self.bytes.get(end..end + 2)? {
+            b" (" => ("<- [", MAX_LEAD),
+            b" [" => ("] - [", commands::MAX_BOUND - "parameter".len()),
+            _ => return None,
+        };
         let line = self.line_end(end);
-        let open = end + self.slice(end, line.min(end + MAX_LEAD)).find("<- [")? + "<- [".len();
+        let near = self.bytes.get(end..line.min(end + most + sign.len()))?;
+        let open = end + near.windows(sign.len()).position(|w| w == sign.as_bytes())? + sign.len();
         let secret = self.has_statement(start);
         let told = self.question > 0 && self.question + MAX_STATEMENT >= start;
         if told && !secret {

@@ -380,6 +380,22 @@ fn the_signs_miss_nothing_that_every_word_shows() {
         "token",
         "credit card",
         "[0]",
+        " --password ",
+        "--token",
+        " -p",
+        "mysql ",
+        "curl ",
+        " -u jo:x ",
+        "htpasswd -b ",
+        "sqlplus jo/x@h",
+        "CREATE USER jo ",
+        "SET PASSWORD FOR jo ",
+        "BY ",
+        "net use ",
+        " /user:jo ",
+        "binding parameter [1] as [A] - [x]",
+        "simple bind ",
+        "}}",
         "&quot;",
         "\\u0022",
         "#",
@@ -448,6 +464,15 @@ fn what_is_quiet_holds_no_secret() {
         "DE89",
         "NO93",
         "BEGIN",
+        "--token",
+        "-p",
+        "-u",
+        "mysql ",
+        "curl ",
+        "CREATE USER jo",
+        "ALTER USER jo PASSWORD ",
+        "SET PASSWORD TO ",
+        "x1",
         "PRIVATE KEY",
         "user",
         "by",
@@ -586,6 +611,29 @@ fn hostile_prints_cost_linear_time() {
         ("", "\"[0]"),
         ("", "'&#34;"),
         ("", "x-----BEGIN "),
+        ("", "--password \""),
+        ("", "--password --"),
+        ("", " --password is"),
+        ("", " -p"),
+        ("mysql", " -p "),
+        ("", "mysql -p\""),
+        ("", "curl -u a "),
+        ("", "curl -u \""),
+        ("", "htpasswd -b "),
+        ("htpasswd -b ", "-b "),
+        ("", "htpasswd -b \""),
+        ("", "by "),
+        ("", "IDENTIFIED BY "),
+        ("ALTER USER jo ", "PASSWORD "),
+        ("", "SET PASSWORD FOR a = "),
+        ("", "net use /user: "),
+        ("net use ", "/user:a \""),
+        ("", "sqlplus a/@"),
+        ("", "a/@"),
+        ("", "simple bind \"a=\" \""),
+        ("", "binding parameter [1] as [A] - ["),
+        ("", "Pwd={}}"),
+        ("", ";Pwd={a}} "),
     ] {
         let text = |len: usize| format!("{lead}{}", piece.repeat(len / piece.len()));
         // As much text in one piece as in sixteen: the same when linear, sixteen times as much when quadratic; the machine may
@@ -760,4 +808,210 @@ fn what_products_send_is_masked() {
     assert_eq!(env, r#"{"Env":["DB_PASSWORD=***MASKED***","PATH=/bin","a"]}"#);
     // A part of a key is no value of a pair: the bare key stays a secret.
     assert!(!mask_body(&Rules::default(), None, br#"{"key":"hunter2","q":"shoes"}"#).text.contains(SECRET));
+}
+
+#[test]
+fn what_command_lines_hold_is_masked() {
+    for text in [
+        "deploy --password hunter2 --verbose",
+        "deploy --password 'a hunter2' x",
+        "deploy --password \"a hunter2\" x",
+        "deploy --token\thunter2 x",
+        "--api-key hunter2",
+        "sh -c \"deploy --api-key hunter2\" failed",
+        "argv: java -jar x.jar -password hunter2",
+        "keytool -genkey -keypassword hunter2",
+        "a\\n--password hunter2",
+        "deploy --password a\"hunter2",
+        "mysql -h db -uroot -phunter2 shop",
+        "/usr/bin/mysqldump -phunter2",
+        "mysql -p'a hunter2' shop",
+        "curl -s -u jo:hunter2 https://h/",
+        "curl -ujo:hunter2 https://h/",
+        "curl --user jo:hunter2 https://h/",
+        "curl --user=jo:hunter2 https://h/",
+        "curl --proxy-user 'jo:a hunter2' https://h/",
+        "curl -U jo:hunter2 https://h/",
+        "sshpass -p hunter2 ssh h",
+        "sshpass -phunter2 ssh h",
+        "docker login -u jo -p hunter2 r.io",
+        "ldapsearch -x -D cn=jo -w hunter2",
+        "redis-cli -h h -a hunter2 ping",
+        "sqlcmd -S h -U sa -P hunter2",
+        "htpasswd -b .htpasswd jo hunter2",
+        "htpasswd -bc .htpasswd jo hunter2",
+        "htpasswd -nb jo hunter2",
+        "sqlplus -s jo/hunter2@orcl",
+        "net use \\\\srv\\share /user:jo hunter2",
+        "net use z: \\\\srv\\share hunter2 /user:dom\\jo",
+        "ldap_bind: simple bind \"cn=jo\" \"hunter2\"",
+        "x simple_bind_s('cn=jo', 'hunter2')",
+        "PGPASSWORD=hunter2 psql",
+    ] {
+        hides(text);
+    }
+    assert_eq!(plain("curl -u jo:x https://h/"), "curl -u ***MASKED*** https://h/");
+    assert_eq!(plain("x --password y z"), "x --password ***MASKED*** z");
+    assert_eq!(plain("x --password=y z"), "x --password=***MASKED*** z");
+    assert_eq!(plain("mysql -px y"), "mysql -p***MASKED*** y");
+    assert_eq!(plain("docker login -p x r.io"), "docker login -p ***MASKED*** r.io");
+    assert_eq!(plain("sqlplus jo/x@orcl y"), "sqlplus jo/***MASKED***@orcl y");
+    assert_eq!(plain("htpasswd -nb jo x y"), "htpasswd -nb jo ***MASKED*** y");
+    assert_eq!(plain("net use z: \\\\s\\h x /user:jo"), "net use z: \\\\s\\h ***MASKED*** /user:jo");
+    assert_eq!(
+        plain("log {\"cmd\":\"x --token y\",\"ok\":1} z"),
+        "log {\"cmd\":\"x --token ***MASKED***\",\"ok\":1} z"
+    );
+    assert_eq!(plain("ldap_bind: simple bind \"cn=jo\" \"x\""), "ldap_bind: simple bind \"cn=jo\" \"***MASKED***\"");
+}
+
+#[test]
+fn options_that_take_no_secret_stay() {
+    for text in [
+        "use the --password option",
+        "--password is required",
+        "the --token flag and the --api-key flag",
+        "usage: x [--password PASSWORD] [--token TOKEN]",
+        "usage: x --password <password>",
+        "  -p, --password string   Password",
+        "      --token             the token",
+        "docker login --password-stdin r.io",
+        "x --password-file /run/x",
+        "x --token --verbose",
+        "x --no-password jo",
+        "git commit --author jo --no-verify",
+        "- token handling",
+        "-token handling",
+        "a--password b",
+        "mkdir -p /tmp/x",
+        "docker run -p 80:80 x",
+        "mysql -p shop",
+        "echo mysql | grep -p x",
+        "ssh -p 22 h",
+        "curl -u jo https://h/",
+        "curl -u <user>:<password> https://h/",
+        "sudo -u jo:x ls",
+        "redis-cli -p 6379 ping",
+        "htpasswd -c .htpasswd jo",
+        "npm i @scope/x a/b@1.2",
+        "net start x /user:jo y",
+        "bind \"a=b\" to c",
+        "range 2026-a to -b",
+    ] {
+        stays(text);
+    }
+}
+
+#[test]
+fn statements_without_quotes_are_masked() {
+    for text in [
+        "CREATE USER jo IDENTIFIED BY hunter2",
+        "alter user jo@h identified with p by hunter2 default role x",
+        "grant all on t to jo identified by hunter2",
+        "ALTER USER jo IDENTIFIED BY a1 REPLACE hunter2",
+        "CREATE DATABASE LINK l CONNECT TO jo IDENTIFIED BY hunter2 USING 'x'",
+    ] {
+        hides(text);
+    }
+    // In the middle of a text, or where it begins.
+    for text in
+        ["SET PASSWORD FOR jo = hunter2", "SET PASSWORD FOR 'jo'@'%' = hunter2;", "SET PASSWORD FOR jo@h = hunter2 x"]
+    {
+        hides(text);
+        hides(&format!("ran {text}"));
+    }
+    for text in [
+        "SET PASSWORD FOR jo TO hunter2",
+        "ALTER USER jo PASSWORD hunter2",
+        "CREATE USER jo PASSWORD hunter2 NO FORCE_FIRST_PASSWORD_CHANGE",
+        "alter role jo with password hunter2;",
+    ] {
+        assert!(!plain(text).contains(SECRET) && !mask_text(&Rules::default(), text).contains(SECRET), "{text}");
+        let body = serde_json::json!({ "q": text, "n": [text] }).to_string();
+        let out = mask_body(&Rules::default(), Some("application/json"), body.as_bytes()).text;
+        assert!(!out.contains(SECRET), "{out}");
+        let form = format!("q={}&n=1", text.replace(' ', "%20"));
+        let out = mask_body(&Rules::default(), Some("application/x-www-form-urlencoded"), form.as_bytes()).text;
+        assert!(!out.contains(SECRET), "{out}");
+    }
+    assert_eq!(
+        plain("ALTER USER jo IDENTIFIED BY a1 REPLACE b1;"),
+        "ALTER USER jo IDENTIFIED BY ***MASKED*** REPLACE ***MASKED***;"
+    );
+    assert_eq!(plain("ALTER USER jo PASSWORD x;"), "ALTER USER jo PASSWORD ***MASKED***;");
+    for text in [
+        "he was identified by the team",
+        "a user is identified by id 5",
+        "a role that users of it are identified by name",
+        "IDENTIFIED BY RANDOM PASSWORD",
+        "SET PASSWORD FOR jo = ?",
+        "ALTER USER jo PASSWORD EXPIRE",
+        "ALTER USER jo WITH PASSWORD NULL",
+        "create user form password field",
+        "Create user with password reset",
+        "set password to continue",
+        "settings for jo = x",
+    ] {
+        stays(text);
+    }
+}
+
+#[test]
+fn braces_of_connection_strings_are_masked_to_their_end() {
+    for text in ["x;Pwd={a}}hunter2};Uid=jo", "cmd: Pwd={a}}hunter2};Uid=jo", "\"Pwd={a;}}hunter2}\" x"] {
+        hides(text);
+    }
+    assert_eq!(plain("cmd: Pwd={a}}b};Uid=jo"), "cmd: Pwd=***MASKED***;Uid=jo");
+    assert_eq!(plain("{a={password={b}}, user=jo}"), "{a={password=***MASKED***}, user=jo}");
+    hides("Server=h;Password='a;hunter2';Db=x");
+}
+
+#[test]
+fn bound_values_without_their_statement_are_masked() {
+    hides("TRACE x - binding parameter [1] as [VARCHAR] - [hunter2]");
+    hides("TRACE x - binding parameter [2] as [TIMESTAMP_WITH_TIMEZONE] - [a hunter2]");
+    for text in ["binding parameter names - [docs]", "a parameter [1] as [b] - [c]"] {
+        stays(text);
+    }
+}
+
+#[test]
+fn what_json_says_is_a_secret_is_masked() {
+    let json = |body: &str| mask_body(&Rules::default(), Some("application/json"), body.as_bytes()).text;
+    let m = "***MASKED***";
+    for (body, out) in [
+        (r#"{"kty":"oct","k":"x","alg":"A"}"#, format!(r#"{{"kty":"oct","k":"{m}","alg":"A"}}"#)),
+        (
+            r#"[{"k":"x","kty":"oct"},{"k":"x","kty":"EC"}]"#,
+            format!(r#"[{{"k":"{m}","kty":"oct"}},{{"k":"x","kty":"EC"}}]"#),
+        ),
+        (
+            r#"{"a":{"sensitive":true,"type":"string","value":"x"}}"#,
+            format!(r#"{{"a":{{"sensitive":true,"type":"string","value":"{m}"}}}}"#),
+        ),
+        (
+            r#"{"value" : {"a":["x"]},"n":[1,2], "sensitive" : true}"#,
+            format!(r#"{{"value" : "{m}","n":[1,2], "sensitive" : true}}"#),
+        ),
+        (
+            r#"{"password":"a","value":5,"isSecret":true}"#,
+            format!(r#"{{"password":"{m}","value":"{m}","isSecret":true}}"#),
+        ),
+    ] {
+        assert_eq!(json(body), out);
+    }
+    for body in [
+        r#"{"k":"color","v":"blue"}"#,
+        r#"{"kty":"oct","d":"x","kid":"1"}"#,
+        r#"{"a":{"sensitive":false,"value":"x"},"sensitive":true}"#,
+        r#"{"sensitive":true,"content":"<p>x</p>","text":"a"}"#,
+        r#"{"sensitive":"true","value":"x"}"#,
+        r#"[true,{"value":"x"}]"#,
+    ] {
+        assert_eq!(json(body), body);
+    }
+    // Cut before it says what it is.
+    assert!(!mask_body(&Rules::default(), Some("application/json"), br#"{"k":"hunter2","alg"#).text.contains(SECRET));
+    // In pieces it is the same.
+    assert!(!json(&format!(r#"{{"k":"hunter2","x":"{}","kty":"oct"}}"#, "a ".repeat(50_000))).contains(SECRET));
 }

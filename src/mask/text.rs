@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use super::names::{Hit, Place, Words};
 use super::scan::Signs;
-use super::{hints, percent, shapes, sql, Rules, PLACEHOLDER};
+use super::{commands, hints, percent, shapes, sql, Rules, PLACEHOLDER};
 
 /// So many words before a colon may belong to a name: `credit card number: …`.
 const PHRASE_WORDS: usize = 3;
@@ -18,8 +18,10 @@ const PHRASE_WORDS: usize = 3;
 const PHRASE_WORD: usize = 64;
 /// How far back the beginning of a line is looked for.
 const MAX_LEAD: usize = 120;
+/// A value in braces, with such braces in it, is not longer.
+const MAX_BRACED: usize = 256;
 /// Words after "bearer" that are no credentials.
-const PROSE: &[&str] = &[
+pub(super) const PROSE: &[&str] = &[
     "token",
     "tokens",
     "auth",
@@ -100,8 +102,13 @@ fn mask_encoded(rules: &Rules, text: &str, place: Place, encoded: u8) -> Option<
         return Some((PLACEHOLDER.to_owned(), 1));
     }
     let mut signs = Signs::new(text.as_bytes());
-    let first = next_sign(rules, text, &mut signs, 0)?;
+    let told = commands::statement(text.as_bytes());
+    let first = next_sign(rules, text, &mut signs, 0);
+    if first.is_none() && told.is_none() {
+        return None;
+    }
     let mut scan = Scan::new(rules, text, place, encoded);
+    scan.ahead.extend(told);
     scan.run(&mut signs, first);
     scan.finish()
 }
@@ -111,7 +118,7 @@ pub(super) fn mask_between_tags(rules: &Rules, text: &str) -> Option<(String, u3
     let mut signs = Signs::new(text.as_bytes());
     let first = next_sign(rules, text, &mut signs, 0)?;
     let mut scan = Scan { markup: true, ..Scan::new(rules, text, Place::Field, MAX_ENCODED) };
-    scan.run(&mut signs, first);
+    scan.run(&mut signs, Some(first));
     scan.finish()
 }
 
@@ -119,6 +126,7 @@ pub(super) fn mask_between_tags(rules: &Rules, text: &str) -> Option<(String, u3
 #[cfg(test)]
 pub(super) fn mask_everywhere(rules: &Rules, text: &str) -> Option<(String, u32)> {
     let mut scan = Scan::new(rules, text, Place::Field, MAX_ENCODED);
+    scan.ahead.extend(commands::statement(text.as_bytes()));
     let mut at = 0;
     while at < text.len() {
         at = scan.step(at);
@@ -265,8 +273,8 @@ impl<'a> Scan<'a> {
     }
 
     /// Looks at the words around each sign of a secret.
-    fn run(&mut self, signs: &mut Signs<'_>, first: usize) {
-        let mut sign = Some(first);
+    fn run(&mut self, signs: &mut Signs<'_>, first: Option<usize>) {
+        let mut sign = first;
         let mut at = 0;
         let mut gaps: Vec<(usize, usize)> = Vec::new();
         while let Some(here) = sign {
@@ -528,8 +536,15 @@ impl<'a> Scan<'a> {
         if let Some(value) = self.scheme(start, end) {
             return value;
         }
+        let option = start + usize::from(escape);
+        if self.bytes.get(option) == Some(&b'-') {
+            if let Some(value) = self.option(option, end) {
+                return value;
+            }
+        }
         let Some((sep, after)) = self.separator(end) else {
             let found = self.tuple(start, end).or_else(|| self.sql(start, end));
+            let found = found.or_else(|| self.identified(start, end)).or_else(|| self.bind(start, end));
             return found.or_else(|| self.keyword(start, end)).unwrap_or(end);
         };
         for name in [start, start + 1] {
@@ -543,7 +558,8 @@ impl<'a> Scan<'a> {
                 }
             }
         }
-        self.parameters(start, end, after).or_else(|| self.serialized(start, end)).unwrap_or(end)
+        let found = self.parameters(start, end, after).or_else(|| self.serialized(start, end));
+        found.or_else(|| self.set_password(sep, after)).or_else(|| self.share(start, end)).unwrap_or(end)
     }
 
     /// A secret that shows by its form, anywhere in a token: `order-4111…`, `x_eyJ…`.
@@ -863,6 +879,7 @@ impl<'a> Scan<'a> {
         }
         if matches!(quote, Some(b'{' | b'[')) {
             let end = self.behind_bracket(self.closing_bracket(start));
+            let end = end.max(self.doubled_brace(name, start).unwrap_or(end));
             return self.replace(start, end);
         }
         // `["password"]=> string(7) "x"` of PHP's var_dump.
@@ -952,6 +969,30 @@ impl<'a> Scan<'a> {
         self.replace(start, end)
     }
 
+    /// The end of `{a}}b}` in a connection string, where a brace that is doubled stands for itself.
+    fn doubled_brace(&self, name: usize, start: usize) -> Option<usize> {
+        // In other text it is the end of what is around the value.
+        let before = name.checked_sub(1).and_then(|i| self.bytes.get(i));
+        let member = matches!(before, None | Some(b';' | b'"' | b'\''));
+        let rest = self.bytes.get(start..self.src.len().min(start + MAX_BRACED))?;
+        let mut at = 1;
+        let mut doubled = false;
+        loop {
+            let close = at + rest.get(at..)?.iter().position(|b| matches!(b, b'}' | b'\n'))?;
+            if rest.get(close) == Some(&b'\n') {
+                return None;
+            }
+            at = close + 1;
+            if rest.get(at) != Some(&b'}') {
+                break;
+            }
+            doubled = true;
+            at += 1;
+        }
+        let member = member || rest.get(at) == Some(&b';');
+        (doubled && member && rest.first() == Some(&b'{')).then_some(start + at)
+    }
+
     /// What belongs to a value whose bracket is closed: `{SSHA}x` of LDAP.
     fn behind_bracket(&self, end: usize) -> usize {
         let rest = self.bytes.get(end..).unwrap_or(&[]);
@@ -1004,6 +1045,11 @@ impl<'a> Scan<'a> {
         let address = user.starts_with(b"mailto:") || user.starts_with(b"sip:") || user.starts_with(b"git:");
         let start = match (oracle, colon) {
             (Some(start), _) => begin + start,
+            // `sqlplus jo/x@place`
+            (None, None) if commands::is_slash(self.bytes, begin) => match user.iter().position(|b| *b == b'/') {
+                Some(slash) if slash > 0 => begin + slash + 1,
+                _ => return at + 1,
+            },
             (None, Some(colon)) if (host || relative.is_some()) && colon + 1 < user.len() && !address => {
                 at - user.len()
             }

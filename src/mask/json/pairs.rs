@@ -1,7 +1,7 @@
 //! Values that other values name: pairs in all their forms, and tables.
 
 use super::strings::{string_end, unescape};
-use super::{Frame, Kind, Masker, Quoted, Span, COLUMNS, MAX_NAMED};
+use super::{Frame, Kind, Masker, Quoted, Span, COLUMNS, FLAGGED, MAX_NAMED, SYMMETRIC};
 use crate::mask::names::{self, Hit, Place, Slot};
 
 /// A longer string is content, not the name of a field.
@@ -47,6 +47,9 @@ impl Masker<'_> {
     /// The same for what is more often a type than a name.
     fn is_type(&mut self, start: usize, end: usize) -> bool {
         if self.frame.name.is_of_key() {
+            if self.bytes.get(start + 1..end - 1) == Some(b"oct") {
+                self.frame.told |= SYMMETRIC;
+            }
             return names::has_parts(self.bytes.get(start + 1..end - 1));
         }
         self.is_name(start, end) && {
@@ -134,12 +137,14 @@ impl Masker<'_> {
         let asked = !frame.object && frame.name_count == 0;
         let named = asked || self.is_named();
         let pair = frame.count == 2 || (frame.names_only && frame.count.is_multiple_of(2));
-        for span in self.spans.drain(frame.spans..) {
+        let spans = self.spans.split_off(frame.spans);
+        for span in spans {
             // The name may be in what is missing. (Large contents are no named value, and were masked inside.)
             let missing = !complete && (span.scalar || span.end - span.start <= MAX_NAMED);
             let gone = match span.kind {
                 Kind::Key => !frame.has_value,
-                Kind::Named => named || missing,
+                Kind::Named => named || missing || (frame.told & FLAGGED != 0 && self.is_value(span.start)),
+                Kind::Symmetric => frame.told & SYMMETRIC != 0 || (missing && !frame.has_value),
                 Kind::Element => named && (pair || !complete),
                 Kind::Rows => frame.columns != 0 || frame.wide || missing,
                 Kind::RowObjects => frame.columns != 0 || frame.wide,
@@ -153,13 +158,27 @@ impl Masker<'_> {
                             Kind::Key => ("name", Some(("key".to_owned(), false))),
                             Kind::Rows | Kind::RowObjects => ("table", log.column(usize::MAX)),
                             Kind::Named | Kind::Element if named => ("pair", log.name(depth)),
-                            Kind::Named | Kind::Element => ("pair", None),
+                            Kind::Named | Kind::Element | Kind::Symmetric => ("pair", None),
                         };
                         log.goes(span.start, rule, why);
                     }
                 }
             }
         }
+    }
+
+    /// Is `value` the name of what begins at a place of the output? (`content` and the like may be flagged for other reasons.)
+    fn is_value(&self, at: usize) -> bool {
+        let copied = self.out.len().min(at);
+        let from = self.copied + at - copied;
+        let ends = |text: &[u8]| {
+            let name = text.trim_ascii_end().strip_suffix(b":").map(<[u8]>::trim_ascii_end);
+            name.is_some_and(|name| name.ends_with(b"\"value\"") || name.ends_with(b"\"values\""))
+        };
+        let lead = self.out.as_bytes().get(..copied).unwrap_or(&[]);
+        let rest = self.bytes.get(self.copied..from).unwrap_or(&[]);
+        let near = |text: &[u8]| text.get(text.len().saturating_sub(MAX_NAME)..).unwrap_or(&[]).to_vec();
+        ends(&[near(lead), near(rest)].concat())
     }
 
     // ---- tables

@@ -109,7 +109,7 @@ fn slot_of(local: &str) -> Slot {
     match names::slot_of(&joined) {
         names::Slot::Name | names::Slot::Key | names::Slot::Type => Slot::Name,
         names::Slot::Value => Slot::Value,
-        names::Slot::None | names::Slot::Columns | names::Slot::Rows => Slot::None,
+        names::Slot::None | names::Slot::Columns | names::Slot::Rows | names::Slot::Flag => Slot::None,
     }
 }
 
