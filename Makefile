@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 PREFIX ?= /usr/local
 export MPR_BUILD := $(BUILD)
 
-.PHONY: help demo test build deps venv otelcol check cargo-test interleavings python-test spool-torture header picture install size bench bench-delivery bench-mask bench-scale fuzz clean
+.PHONY: help demo test build deps venv otelcol otel-cpp check cargo-test interleavings python-test spool-torture header picture install size bench bench-delivery bench-mask bench-scale fuzz clean
 
 help:
 	@echo "make demo      build, record a real C server with the local recorder, show the session"
@@ -23,6 +23,7 @@ help:
 	@echo "make bench-mask  masking beside its peers, with what they need from PyPI and npm"
 	@echo "make spool-torture  kill processes with a spool 1,000 times (KILLS=1000)"
 	@echo "make otelcol   a real OpenTelemetry Collector for the tests, from Debian's packages (3 minutes, once)"
+	@echo "make otel-cpp  OpenTelemetry C++ for the tests and benches, in a small Debian trixie (2 minutes, once)"
 	@echo "make interleavings  the real queue, spool, delivery, fork gate, handles and exit in orders of shuttle's choice (ITERATIONS=20000)"
 	@echo "make fuzz      fuzz the masking and what reads the spool, SECONDS=60 for each of TARGETS, with cargo-fuzz"
 	@echo "make picture   docs/session.png, the README's picture, with Chromium"
@@ -31,7 +32,7 @@ help:
 demo: deps build $(BUILD)/examples/c-http-server
 	@python3 examples/demo.py
 
-test: deps venv otelcol check cargo-test build $(BUILD)/examples/c-http-server python-test
+test: deps venv otelcol otel-cpp check cargo-test build $(BUILD)/examples/c-http-server python-test
 
 # What a fresh Debian lacks; says what is missing where it cannot be installed.
 deps:
@@ -47,6 +48,10 @@ venv: .venv/.installed
 # A real OpenTelemetry Collector for the tests. Where it cannot be had, they are skipped and say why.
 otelcol:
 	@[ -n "$$MPR_OTELCOL" ] || tools/otelcol/build.sh $(BUILD)/otelcol || true
+
+# The same for OpenTelemetry C++.
+otel-cpp:
+	@[ -n "$$MPR_OTEL_CPP" ] || tools/otel-cpp/compile.sh $(BUILD)/otel-cpp || true
 
 check:
 	cargo fmt --all --check
@@ -98,7 +103,7 @@ bench-delivery: build
 	@rm -f $(BUILD)/benches/otel-cpp $(BUILD)/benches/otel-rust/release/otel-rust
 	gcc -O2 -std=gnu11 -Wall -Wextra benches/sink.c -o $(BUILD)/benches/sink -lpthread -lz
 	gcc -O2 -std=gnu11 -Wall -Wextra -Iinclude benches/delivery.c -o $(BUILD)/benches/libmpr -L$(BUILD)/lib -Wl,-rpath,$(BUILD)/lib -lmpr -lpthread
-	@benches/peers/otel_cpp.sh $(BUILD)/otel-cpp benches/peers/otel.cpp $(BUILD)/benches/otel-cpp || \
+	@tools/otel-cpp/compile.sh $(BUILD)/otel-cpp $(BUILD)/benches/otel-cpp benches/peers/otel.cpp -O2 || \
 	  echo "OpenTelemetry C++ cannot be had: without its column"
 	@cargo build --quiet --locked --release --manifest-path benches/peers/rust/Cargo.toml --target-dir $(BUILD)/benches/otel-rust || \
 	  echo "OpenTelemetry Rust cannot be had: without its column"

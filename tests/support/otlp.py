@@ -177,7 +177,14 @@ def _span(f):
             {"time": _one(e, 1, 0), "name": _text(e, 2), "attributes": _attributes(e.get(3, []))}
             for e in map(parts, f.get(11, []))
         ],
-        "links": [{"trace_id": _one(k, 1, b"").hex(), "span_id": _one(k, 2, b"").hex()} for k in map(parts, f.get(13, []))],
+        "links": [
+            {
+                "trace_id": _one(k, 1, b"").hex(),
+                "span_id": _one(k, 2, b"").hex(),
+                "attributes": _attributes(k.get(4, [])),
+            }
+            for k in map(parts, f.get(13, []))
+        ],
         "status": {"code": _one(status, 3, 0), "message": _text(status, 2)},
         "flags": _one(f, 16, 0),
     }

@@ -1,16 +1,16 @@
 #!/bin/sh
-# otel_cpp.sh ROOT SOURCE PROGRAM: compiles SOURCE against opentelemetry-cpp 1.19, which Debian has from trixie on. Elsewhere a
-# small trixie is made in ROOT (about 1.1 GB and two minutes, once), from the mirror that this machine's apt uses. Nothing is
-# mounted into it, so that it can be removed like any folder. PROGRAM is a script that starts what was compiled.
+# compile.sh ROOT PROGRAM SOURCE [FLAG…]: compiles SOURCE against opentelemetry-cpp 1.19, which Debian has from trixie on. Elsewhere a
+# small trixie is made in ROOT (about 600 MB and two minutes, once), from the mirror that this machine's apt uses. Nothing is
+# mounted into it, so that it can be removed like any folder. PROGRAM is a script that starts what was compiled. The headers of
+# include/, bindings/cpp/ and benches/ are there to include; "-lmpr" links build/lib's (MPR_BUILD: another folder than build).
+#
+# compile.sh ROOT only makes the root.
 set -eu
-root=$1 source=$2 program=$3
-libraries="-lopentelemetry_exporter_otlp_http -lopentelemetry_exporter_otlp_http_client -lopentelemetry_http_client_curl
-  -lopentelemetry_otlp_recordable -lopentelemetry_proto -lopentelemetry_trace -lopentelemetry_resources
-  -lopentelemetry_common -labsl_bad_variant_access -lprotobuf -lpthread"
-# As Debian compiles the library itself.
-flags="-O2 -std=c++17 -Wall -Wextra -DHAVE_ABSEIL -DOPENTELEMETRY_ABI_VERSION_NO=1"
+root=$1
+here=$(cd "$(dirname "$0")/../.." && pwd)
+build=${MPR_BUILD:-$here/build}
 
-fail() { echo "otel_cpp.sh: $1" >&2; exit 1; }
+fail() { echo "otel-cpp: $1" >&2; exit 1; }
 [ "$(uname -m)" = x86_64 ] || fail "written for x86-64"
 if [ ! -e "$root/.made" ]; then
     [ "$(id -u)" = 0 ] || fail "making a Debian trixie needs root"
@@ -31,11 +31,26 @@ if [ ! -e "$root/.made" ]; then
     chroot "$root" apt-get clean
     touch "$root/.made"
 fi
-cp "$source" "$(dirname "$source")/../workload.h" "$root/tmp/"
-# shellcheck disable=SC2086 # lists of words
-chroot "$root" g++ $flags "/tmp/$(basename "$source")" -o /tmp/program $libraries || fail "does not compile"
+[ $# -gt 1 ] || exit 0
+program=$2 source=$3
+shift 3
+name=$(basename "$program")
+work=$root/work/$name
+rm -rf "$work"
+mkdir -p "$work"
+cp "$here"/include/mpr.h "$here"/bindings/cpp/*.hpp "$here"/benches/workload.h "$source" "$work/"
+cp "$(dirname "$source")"/*.h "$work/" 2>/dev/null || true
+cp "$build"/lib/libmpr.so "$work/libmpr.so" 2>/dev/null || true
+ln -sf libmpr.so "$work/libmpr.so.0"
+# As Debian compiles the library itself.
+set -- -O1 -std=c++17 -Wall -Wextra -DHAVE_ABSEIL -DOPENTELEMETRY_ABI_VERSION_NO=1 -I"/work/$name" -L"/work/$name" \
+    "/work/$name/$(basename "$source")" -o "/work/$name/program" "$@" \
+    -lopentelemetry_exporter_otlp_http -lopentelemetry_exporter_otlp_http_client -lopentelemetry_exporter_in_memory \
+    -lopentelemetry_http_client_curl -lopentelemetry_otlp_recordable -lopentelemetry_proto -lopentelemetry_trace \
+    -lopentelemetry_logs -lopentelemetry_resources -lopentelemetry_common -labsl_bad_variant_access -lprotobuf -lpthread
+chroot "$root" g++ "$@" || fail "$source does not compile"
 cat >"$program" <<END
 #!/bin/sh
-exec "$root/lib64/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64-linux-gnu" "$root/tmp/program" "\$@"
+exec "$root/lib64/ld-linux-x86-64.so.2" --library-path "$work:$root/usr/lib/x86_64-linux-gnu" "$work/program" "\$@"
 END
 chmod +x "$program"
