@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 PREFIX ?= /usr/local
 export MPR_BUILD := $(BUILD)
 
-.PHONY: help demo test build deps venv otelcol otel-cpp check cargo-test interleavings python-test spool-torture header picture install size bench bench-delivery bench-mask bench-scale fuzz clean
+.PHONY: help demo test build deps venv otelcol otel-cpp check cargo-test interleavings python-test spool-torture header picture install size bench bench-delivery bench-mask bench-otel-cpp bench-scale fuzz clean
 
 help:
 	@echo "make demo      build, record a real C server with the local recorder, show the session"
@@ -19,6 +19,7 @@ help:
 	@echo "make size      what the shared library weighs"
 	@echo "make bench     figures of the hot path, through the C ABI"
 	@echo "make bench-delivery  spans and their delivery beside OpenTelemetry C++ and Rust (ROUNDS=5), with what they need"
+	@echo "make bench-otel-cpp  libmpr inside OpenTelemetry C++ beside that one's own generator, sampler and exporter"
 	@echo "make bench-scale  what a span costs in a process, an agent and a gateway (docs/scale.md)"
 	@echo "make bench-mask  masking beside its peers, with what they need from PyPI and npm"
 	@echo "make spool-torture  kill processes with a spool 1,000 times (KILLS=1000)"
@@ -108,6 +109,11 @@ bench-delivery: build
 	@cargo build --quiet --locked --release --manifest-path benches/peers/rust/Cargo.toml --target-dir $(BUILD)/benches/otel-rust || \
 	  echo "OpenTelemetry Rust cannot be had: without its column"
 	@python3 benches/delivery.py $(BUILD)/benches
+
+bench-otel-cpp: build otel-cpp
+	@mkdir -p $(BUILD)/benches
+	tools/otel-cpp/compile.sh $(BUILD)/otel-cpp $(BUILD)/benches/inside-otel-cpp benches/otel_cpp.cpp -O2 -lmpr
+	@$(BUILD)/benches/inside-otel-cpp
 
 bench-scale: build venv otelcol
 	@mkdir -p $(BUILD)/benches

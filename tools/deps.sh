@@ -17,6 +17,10 @@ need cmake cmake
 need valgrind valgrind
 need openssl openssl
 need /usr/include/microhttpd.h libmicrohttpd-dev
+# The C++ examples.
+need /usr/include/httplib.h libcpp-httplib-dev
+need grpc_cpp_plugin protobuf-compiler-grpc
+ls /usr/lib/*/libgrpc++.so >/dev/null 2>&1 || missing="$missing libgrpc++-dev"
 # Rotel, a receiver of the tests, is linked to Python's library, which Debian does not install with Python.
 libpython=libpython$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 ls /usr/lib/*/"$libpython".so.1.0 >/dev/null 2>&1 || missing="$missing $libpython"

@@ -12,7 +12,8 @@ build=${MPR_BUILD:-$here/build}
 
 fail() { echo "otel-cpp: $1" >&2; exit 1; }
 [ "$(uname -m)" = x86_64 ] || fail "written for x86-64"
-if [ ! -e "$root/.made" ]; then
+packages="g++ opentelemetry-cpp-dev libcpp-httplib-dev libcurl4-openssl-dev libprotobuf-dev libabsl-dev"
+if [ "$(cat "$root/.made" 2>/dev/null)" != "$packages" ]; then
     [ "$(id -u)" = 0 ] || fail "making a Debian trixie needs root"
     export DEBIAN_FRONTEND=noninteractive
     command -v debootstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq debootstrap >/dev/null; } || fail "no debootstrap"
@@ -25,11 +26,11 @@ if [ ! -e "$root/.made" ]; then
     cp /etc/resolv.conf "$root/etc/"
     # The mirror's certificate may be signed by an authority of this network.
     cp -r /etc/ssl/certs "$root/etc/ssl/" 2>/dev/null || true
-    { chroot "$root" apt-get update -qq &&
-        chroot "$root" apt-get install -y -qq --no-install-recommends g++ opentelemetry-cpp-dev libcurl4-openssl-dev libprotobuf-dev libabsl-dev; } \
+    # shellcheck disable=SC2086 # a list of words
+    { chroot "$root" apt-get update -qq && chroot "$root" apt-get install -y -qq --no-install-recommends $packages; } \
         >>"$root.log" 2>&1 || fail "apt-get in $root: $(tail -1 "$root.log")"
     chroot "$root" apt-get clean
-    touch "$root/.made"
+    echo "$packages" >"$root/.made"
 fi
 [ $# -gt 1 ] || exit 0
 program=$2 source=$3
