@@ -4,19 +4,23 @@
 //! Masked are names, log bodies, attributes, exception and status texts. The attributes that mpr_capture_payload() makes
 //! stay as they are: masking them twice would lose content.
 
+mod plain;
+
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{any_value, AnyValue, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{any_value, AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use serde_json::Value;
 
 use crate::capture::Kind as PayloadKind;
 use crate::mask::PLACEHOLDER;
-use crate::pipeline::otlp::{adapt_log_resource, plain, session_of, Envelope, Item};
+use crate::masker::Masker;
+use crate::pipeline::otlp::{adapt_log_resource, plain as plain_value, session_of, Envelope, Item};
 use crate::recorder::Recorder;
 use crate::status::{mpr_status, Error, Result, MPR_OK, MPR_SKIPPED};
 use crate::trace::Kind;
@@ -26,33 +30,57 @@ use crate::trace::Kind;
 /// # Errors
 /// MPR_ERR_INVALID_ARGUMENT when the bytes are not an ExportTraceServiceRequest, MPR_ERR_QUEUE_FULL.
 pub fn traces(recorder: &Recorder, request: &[u8]) -> Result<mpr_status> {
-    let request = ExportTraceServiceRequest::decode(request).map_err(|e| not_otlp("ExportTraceServiceRequest", &e))?;
     let mut taken = Taken::default();
-    for resource_spans in request.resource_spans {
-        let mut resource = resource_spans.resource.unwrap_or_default();
-        mask_attributes(recorder, &mut resource.attributes);
-        for scope_spans in resource_spans.scope_spans {
-            let mut scope = scope_spans.scope.unwrap_or_default();
-            mask_attributes(recorder, &mut scope.attributes);
-            let envelope = Envelope::new(&resource, &resource_spans.schema_url, &scope, &scope_spans.schema_url);
-            let envelope = envelope.on(recorder.intake().pipeline().budget());
-            for mut span in scope_spans.spans {
-                if session_of(&span.trace_id).kind() == Kind::None {
-                    recorder.intake().filter_one();
-                    continue;
+    let Some(read) = plain::Request::read(request) else {
+        let request =
+            ExportTraceServiceRequest::decode(request).map_err(|e| not_otlp("ExportTraceServiceRequest", &e))?;
+        for of_resource in request.resource_spans {
+            let mut resource = of_resource.resource.unwrap_or_default();
+            mask_attributes(&recorder.masker, &mut resource.attributes);
+            for of_scope in of_resource.scope_spans {
+                let scope = of_scope.scope.unwrap_or_default();
+                let envelope = envelope(recorder, &resource, &of_resource.schema_url, scope, &of_scope.schema_url);
+                of_scope.spans.into_iter().for_each(|span| taken.note_span(recorder, span, &envelope));
+            }
+        }
+        return taken.result();
+    };
+    // Both are small; a resource that is not right is told before anything is taken.
+    let parts =
+        |group: &plain::Group<'_>| Ok((Resource::decode(group.resource)?, InstrumentationScope::decode(group.scope)?));
+    let parts: std::result::Result<Vec<_>, _> = read.groups.iter().map(parts).collect();
+    let parts = parts.map_err(|e| not_otlp("ExportTraceServiceRequest", &e))?;
+    for (group, (mut resource, scope)) in read.groups.iter().zip(parts) {
+        mask_attributes(&recorder.masker, &mut resource.attributes);
+        let envelope = envelope(recorder, &resource, group.resource_schema, scope, group.scope_schema);
+        for span in &group.spans {
+            match span {
+                plain::Either::Plain(span) => {
+                    let session = session_of(span.trace_id);
+                    if session.kind() == Kind::None {
+                        recorder.intake().filter_one();
+                        continue;
+                    }
+                    let item = || read.item(span, &recorder.masker, session, Arc::clone(&envelope));
+                    taken.note(recorder.intake().span(session, item));
                 }
-                if let Err(e) = check_ids(&span) {
-                    recorder.intake().filter_one();
-                    taken.note(Err(e));
-                    continue;
-                }
-                mask_span(recorder, &mut span);
-                let session = session_of(&span.trace_id);
-                taken.note(recorder.intake().span(session, || Item::span(span, Arc::clone(&envelope))));
+                plain::Either::Tree(span) => taken.note_span(recorder, (**span).clone(), &envelope),
             }
         }
     }
     taken.result()
+}
+
+/// Masked, on the budget.
+fn envelope(
+    recorder: &Recorder,
+    resource: &Resource,
+    resource_schema: &str,
+    mut scope: InstrumentationScope,
+    scope_schema: &str,
+) -> Arc<Envelope> {
+    mask_attributes(&recorder.masker, &mut scope.attributes);
+    Envelope::new(resource, resource_schema, &scope, scope_schema).on(recorder.intake().pipeline().budget())
 }
 
 /// As [`traces`], for logs.
@@ -65,20 +93,18 @@ pub fn logs(recorder: &Recorder, request: &[u8]) -> Result<mpr_status> {
     let mut taken = Taken::default();
     for resource_logs in request.resource_logs {
         let mut resource = resource_logs.resource.unwrap_or_default();
-        mask_attributes(recorder, &mut resource.attributes);
+        mask_attributes(&recorder.masker, &mut resource.attributes);
         adapt_log_resource(&mut resource, claims.workspace.as_deref(), claims.project.as_deref());
         for scope_logs in resource_logs.scope_logs {
-            let mut scope = scope_logs.scope.unwrap_or_default();
-            mask_attributes(recorder, &mut scope.attributes);
-            let envelope = Envelope::new(&resource, &resource_logs.schema_url, &scope, &scope_logs.schema_url);
-            let envelope = envelope.on(recorder.intake().pipeline().budget());
+            let scope = scope_logs.scope.unwrap_or_default();
+            let envelope = envelope(recorder, &resource, &resource_logs.schema_url, scope, &scope_logs.schema_url);
             for mut record in scope_logs.log_records {
                 if session_of(&record.trace_id).kind().in_session() {
                     if !matches!(record.span_id.len(), 0 | 8) {
                         // A log is worth keeping without its span.
                         record.span_id.clear();
                     }
-                    mask_log(recorder, &mut record);
+                    mask_log(&recorder.masker, &mut record);
                 }
                 taken.note(recorder.intake().log(record, Arc::clone(&envelope)));
             }
@@ -114,6 +140,22 @@ impl Taken {
         }
     }
 
+    fn note_span(&mut self, recorder: &Recorder, mut span: Span, envelope: &Arc<Envelope>) {
+        let session = session_of(&span.trace_id);
+        if session.kind() == Kind::None {
+            return recorder.intake().filter_one();
+        }
+        if let Err(e) = check_ids(&span) {
+            recorder.intake().filter_one();
+            return self.note(Err(e));
+        }
+        let item = || {
+            mask_span(&recorder.masker, &mut span);
+            Item::span(span, Arc::clone(envelope))
+        };
+        self.note(recorder.intake().span(session, item));
+    }
+
     fn result(self) -> Result<mpr_status> {
         match (self.refused, self.any) {
             (Some(e), _) => Err(e),
@@ -123,65 +165,68 @@ impl Taken {
     }
 }
 
-fn mask_span(recorder: &Recorder, span: &mut Span) {
-    span.name = recorder.masker.text(&span.name).into_owned();
-    mask_attributes(recorder, &mut span.attributes);
+fn mask_span(masker: &Masker, span: &mut Span) {
+    span.name = masker.text(&span.name).into_owned();
+    mask_attributes(masker, &mut span.attributes);
     for link in &mut span.links {
-        mask_attributes(recorder, &mut link.attributes);
+        mask_attributes(masker, &mut link.attributes);
     }
     for event in &mut span.events {
-        event.name = recorder.masker.text(&event.name).into_owned();
-        mask_attributes(recorder, &mut event.attributes);
+        event.name = masker.text(&event.name).into_owned();
+        mask_attributes(masker, &mut event.attributes);
     }
     if let Some(status) = span.status.as_mut().filter(|status| !status.message.is_empty()) {
-        status.message = recorder.masker.text(&status.message).into_owned();
+        status.message = masker.text(&status.message).into_owned();
     }
 }
 
-fn mask_log(recorder: &Recorder, record: &mut LogRecord) {
-    mask_attributes(recorder, &mut record.attributes);
+fn mask_log(masker: &Masker, record: &mut LogRecord) {
+    mask_attributes(masker, &mut record.attributes);
     if let Some(body) = &mut record.body {
-        let masked = match plain(body) {
-            Value::String(text) => recorder.masker.text(&text).into_owned(),
-            structured => recorder.masker.json(&structured),
+        let masked = match plain_value(body) {
+            Value::String(text) => masker.text(&text).into_owned(),
+            structured => masker.json(&structured),
         };
         body.value = Some(any_value::Value::StringValue(masked));
     }
 }
 
-fn mask_attributes(recorder: &Recorder, attributes: &mut [KeyValue]) {
+fn mask_attributes(masker: &Masker, attributes: &mut [KeyValue]) {
     for KeyValue { key, value, .. } in attributes {
         if let Some(value) = value.as_mut().filter(|_| !is_captured(key)) {
-            mask_value(recorder, key, value);
+            mask_value(masker, key, value);
         }
     }
 }
 
 /// Exactly what mpr_capture_payload() makes.
 fn is_captured(key: &str) -> bool {
+    if !key.starts_with("multiplayer.") {
+        return false;
+    }
     let key = key.strip_suffix(".size").or_else(|| key.strip_suffix(".truncated")).unwrap_or(key);
     let kinds = (1..=7).filter_map(|kind| PayloadKind::try_from(kind).ok());
-    key.starts_with("multiplayer.") && kinds.into_iter().any(|kind| key == kind.body_key() || key == kind.headers_key())
+    kinds.into_iter().any(|kind| key == kind.body_key() || key == kind.headers_key())
 }
 
 /// The decoder has bounded how deep they can be.
-fn mask_value(recorder: &Recorder, key: &str, value: &mut AnyValue) {
-    if recorder.masker.is_sensitive(key) {
+fn mask_value(masker: &Masker, key: &str, value: &mut AnyValue) {
+    if masker.is_sensitive(key) {
         value.value = Some(any_value::Value::StringValue(PLACEHOLDER.into()));
         return;
     }
     match &mut value.value {
-        Some(any_value::Value::StringValue(text)) => *text = recorder.masker.text(text).into_owned(),
+        Some(any_value::Value::StringValue(text)) => *text = masker.text(text).into_owned(),
         Some(any_value::Value::BytesValue(bytes)) => {
             value.value = Some(any_value::Value::StringValue(format!("[{} bytes]", bytes.len())));
         }
         Some(any_value::Value::ArrayValue(list)) => {
-            list.values.iter_mut().for_each(|inner| mask_value(recorder, key, inner));
+            list.values.iter_mut().for_each(|inner| mask_value(masker, key, inner));
         }
         Some(any_value::Value::KvlistValue(map)) => {
             for KeyValue { key, value, .. } in &mut map.values {
                 if let Some(value) = value {
-                    mask_value(recorder, key, value);
+                    mask_value(masker, key, value);
                 }
             }
         }

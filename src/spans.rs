@@ -8,7 +8,7 @@ use std::sync::Arc;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use opentelemetry_proto::tonic::trace::v1::{span::Event, span::SpanKind, Status};
+use opentelemetry_proto::tonic::trace::v1::{span::Event, span::SpanKind, SpanFlags, Status};
 use prost::Message;
 use serde_json::{Map, Value};
 
@@ -257,8 +257,10 @@ impl Tracer {
         let writer = SpanWriter::new(&Begin {
             trace_id: &ids.trace_id,
             span_id: &ids.span_id,
-            parent: parent.map(|parent| (parent.span_id, !parent.local)),
-            flags,
+            parent: parent.map(|parent| parent.span_id),
+            flags: u32::from(flags)
+                | SpanFlags::ContextHasIsRemoteMask as u32
+                | if parent.is_some_and(|parent| !parent.local) { SpanFlags::ContextIsRemoteMask as u32 } else { 0 },
             name: &self.home.masker.text(name),
             kind: kind.into(),
             time: began,

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use opentelemetry_proto::tonic::trace::v1::{span, Span, SpanFlags, Status};
+use opentelemetry_proto::tonic::trace::v1::{span, Span, Status};
 use prost::encoding::{encode_key, encode_varint, encoded_len_varint, WireType};
 use prost::Message;
 
@@ -32,10 +32,10 @@ pub struct Begin<'a> {
     pub trace_id: &'a [u8; 16],
     /// Span id.
     pub span_id: &'a [u8; 8],
-    /// The parent's span id, and whether that is in another process.
-    pub parent: Option<([u8; 8], bool)>,
-    /// W3C flags.
-    pub flags: u8,
+    /// The parent's span id.
+    pub parent: Option<[u8; 8]>,
+    /// OTLP's SpanFlags.
+    pub flags: u32,
     /// Name.
     pub name: &'a str,
     /// A number of OTLP's SpanKind.
@@ -112,13 +112,11 @@ impl SpanWriter {
         let mut bytes = Vec::with_capacity(USUAL_BYTES + begin.name.len());
         append_field(1, begin.trace_id, &mut bytes);
         append_field(2, begin.span_id, &mut bytes);
-        let mut flags = u32::from(begin.flags) | SpanFlags::ContextHasIsRemoteMask as u32;
-        if let Some((parent, remote)) = begin.parent {
+        if let Some(parent) = begin.parent {
             append_field(4, &parent, &mut bytes);
-            flags |= if remote { SpanFlags::ContextIsRemoteMask as u32 } else { 0 };
         }
         encode_key(16, WireType::ThirtyTwoBit, &mut bytes);
-        bytes.extend(flags.to_le_bytes());
+        bytes.extend(begin.flags.to_le_bytes());
         append_field(5, begin.name.as_bytes(), &mut bytes);
         append_number(6, u64::from(begin.kind.unsigned_abs()), &mut bytes);
         append_fixed64(7, begin.time, &mut bytes);
@@ -344,8 +342,8 @@ mod tests {
         SpanWriter::new(&Begin {
             trace_id: &[7; 16],
             span_id: &[8; 8],
-            parent: Some(([9; 8], true)),
-            flags: 3,
+            parent: Some([9; 8]),
+            flags: 0x303,
             name: "näme",
             kind: 2,
             time: 1_700_000_000_000_000_000,
