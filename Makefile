@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 PREFIX ?= /usr/local
 export MPR_BUILD := $(BUILD)
 
-.PHONY: help demo test build deps venv otelcol otel-cpp check cargo-test interleavings python-test spool-torture header picture install size bench bench-delivery bench-mask bench-otel-cpp bench-scale fuzz clean
+.PHONY: help demo test build deps venv otelcol otel-cpp check cargo-test interleavings tsan python-test spool-torture header picture install size bench bench-delivery bench-mask bench-otel-cpp bench-scale fuzz clean
 
 help:
 	@echo "make demo      build, record a real C server with the local recorder, show the session"
@@ -26,6 +26,7 @@ help:
 	@echo "make otelcol   a real OpenTelemetry Collector for the tests, from Debian's packages (3 minutes, once)"
 	@echo "make otel-cpp  OpenTelemetry C++ for the tests and benches, in a small Debian trixie (2 minutes, once)"
 	@echo "make interleavings  the real queue, spool, delivery, fork gate, handles and exit in orders of shuttle's choice (ITERATIONS=20000)"
+	@echo "make tsan      the tests of threads, forks, exits, sessions, delivery and spool under ThreadSanitizer (TESTS=…)"
 	@echo "make fuzz      fuzz the masking and what reads the spool, SECONDS=60 for each of TARGETS, with cargo-fuzz"
 	@echo "make picture   docs/session.png, the README's picture, with Chromium"
 	@echo "make clean     remove build/, target/ and .venv/"
@@ -138,6 +139,13 @@ bench-mask:
 ITERATIONS ?= 20000
 interleavings:
 	@ITERATIONS=$(ITERATIONS) cargo run --quiet --locked --manifest-path interleavings/Cargo.toml -- $(CASE)
+
+# The same tests, over a build of its own: the library, Rust's standard library and the C programs know ThreadSanitizer there.
+TESTS ?= $(addprefix tests/,abi/test_misuse.py abi/test_sections.py abi/test_hosts.py abi/test_bad_servers.py process session \
+  pipeline/test_budget.py pipeline/test_delivery.py pipeline/test_spool.py)
+tsan: deps venv
+	@tools/tsan.sh $(BUILD)/tsan
+	@MPR_BUILD=$(BUILD)/tsan $(PYTHON) -m pytest -q -rs -o verbosity_assertions=2 -p no:cacheprovider -m "not valgrind" $(TESTS)
 
 # With the stable compiler: cargo-fuzz asks for options that only a nightly one has otherwise.
 SECONDS ?= 60

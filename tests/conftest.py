@@ -2,6 +2,9 @@
 
 MPR_BUILD names the build directory (default: build/ of the project); it has lib/libmpr.so, lib/libmpr.so.0, lib/libmpr.a
 and bin/mpr-local. Nothing here builds the library.
+
+With a runtime.a in it, it is a build for ThreadSanitizer (make tsan, tools/tsan.sh): programs get that runtime, and whatever
+it reports fails their test.
 """
 
 import os
@@ -18,7 +21,7 @@ BUILD = Path(os.environ.get("MPR_BUILD") or ROOT / "build").resolve()
 os.environ.setdefault("MPR_LOCAL_BIN", str(BUILD / "bin" / "mpr-local"))
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
-from environment import clean_env  # noqa: E402
+from environment import TSAN, clean_env  # noqa: E402
 from local_recorder import start_local  # noqa: E402
 from platform_server import PlatformServer  # noqa: E402
 
@@ -34,12 +37,20 @@ VALGRIND = [
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than a few seconds (leave out with -m 'not slow')")
     config.addinivalue_line("markers", "valgrind: runs under valgrind (leave out with -m 'not valgrind')")
+    config.addinivalue_line("markers", "not_tsan(reason): cannot be told under ThreadSanitizer")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items if TSAN else []:
+        for mark in item.iter_markers("not_tsan"):
+            item.add_marker(pytest.mark.skip(reason=mark.args[0]))
 
 
 @pytest.fixture(scope="session")
 def build():
     """The build directory."""
-    for name in ("lib/libmpr.so", "lib/libmpr.so.0", "lib/libmpr.a", "bin/mpr-local"):
+    # (Of a build for ThreadSanitizer there is no more.)
+    for name in ("lib/libmpr.so", "lib/libmpr.so.0", "lib/libmpr.a", "bin/mpr-local")[: 2 if TSAN else 4]:
         assert (BUILD / name).exists(), f"{BUILD / name} is not there: build first, or set MPR_BUILD"
     return BUILD
 
@@ -76,12 +87,23 @@ def compile_c(build, include, tmp_path_factory):
             if libraries is None:
                 libraries = [f"-L{lib}", "-lmpr", f"-Wl,-rpath,{lib}", "-lpthread"]
             command = [compiler, f"-std={standard}", *WARNINGS, f"-I{include}", *flags, *sources, "-o", out, *libraries]
+            # (What is preloaded stands below the runtime, and has none of its own.)
+            if TSAN and "-shared" not in flags:
+                command += for_tsan(compiler)
             done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
             assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stderr}"
             made[key] = out
         return made[key]
 
     return compile_one
+
+
+def for_tsan(compiler):
+    """What has a program checked by ThreadSanitizer: instrumented by gcc, which is the same, over the runtime of Rust."""
+    # Without the default libraries, or gcc would add a runtime of its own.
+    system = ["-lpthread", "-ldl", "-lm", "-lrt", "-lresolv", *(["-lstdc++"] if compiler == "g++" else []), "-lgcc_s", "-lgcc", "-lc"]
+    runtime = ["-Wl,--whole-archive", TSAN, "-Wl,--no-whole-archive", "-rdynamic", "-nodefaultlibs", *system]
+    return ["-fsanitize=thread", ROOT / "tests" / "support" / "tsan.c", *runtime]
 
 
 @pytest.fixture
@@ -119,6 +141,8 @@ def platform():
 @pytest.fixture
 def local(tmp_path):
     """A local recorder with a database of its own; see local_recorder.py. Programs use it with env=recorder_env(local.base)."""
+    if TSAN:
+        pytest.skip("there is no local recorder in a build for ThreadSanitizer")
     recorder = start_local(tmp_path)
     yield recorder
     recorder.process.kill()

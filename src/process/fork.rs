@@ -15,8 +15,11 @@ use std::time::{Duration, Instant};
 
 use super::os;
 
-/// A fork waits no longer than this for other threads, all in all.
+/// A fork waits no longer than this for a name lookup.
 const PATIENCE: Duration = Duration::from_millis(10);
+/// For a lock longer, since the child would find it taken for ever: who has it may get no processor for a while. (Not without end: a
+/// signal's handler may fork on top of the holder.)
+const PATIENCE_WITH_LOCKS: Duration = Duration::from_secs(1);
 /// But for one that is forking as well: the system takes its time to copy a large process, and lets one thread do so at a time.
 const PATIENCE_WITH_FORKS: Duration = Duration::from_secs(5);
 const NAP: Duration = Duration::from_micros(50);
@@ -105,7 +108,7 @@ pub fn undisturbed<T>(work: impl FnOnce() -> T) -> T {
 /// The locks to hold; until then another thread's fork may hold them, in whose middle this one must not come.
 fn locks_of_forks() -> Option<MutexGuard<'static, Vec<&'static dyn Hold>>> {
     let begin = Instant::now();
-    let (mut patience, until) = (begin + PATIENCE, begin + PATIENCE_WITH_FORKS);
+    let (mut patience, until) = (begin + PATIENCE_WITH_LOCKS, begin + PATIENCE_WITH_FORKS);
     loop {
         // (Before the look at the locks, which a fork gives back first: taken while nobody forks, they stay so.)
         let others = FORKING.load(Ordering::SeqCst) > 1;
@@ -115,7 +118,7 @@ fn locks_of_forks() -> Option<MutexGuard<'static, Vec<&'static dyn Hold>>> {
             return locks;
         }
         if others {
-            patience = now + PATIENCE;
+            patience = now + PATIENCE_WITH_LOCKS;
         }
         std::thread::sleep(NAP);
     }
@@ -129,6 +132,7 @@ extern "C" fn before() {
         std::thread::sleep(NAP);
     }
     let mut held: Vec<Box<dyn Any>> = Vec::new();
+    let until = Instant::now() + PATIENCE_WITH_LOCKS;
     if let Some(locks) = locks {
         held.extend(locks.iter().filter_map(|lock| lock.hold(until)));
         held.push(Box::new(locks));
@@ -237,6 +241,24 @@ mod tests {
         assert!(begin.elapsed() >= Duration::from_millis(5));
         drop(guard);
         assert!(lock.hold(begin).is_some());
+    }
+
+    #[test]
+    fn a_fork_waits_for_a_lock_whose_holder_gets_no_processor() {
+        static LOCK: Mutex<()> = Mutex::new(());
+        hold_during_forks(&LOCK);
+        let (sender, begun) = std::sync::mpsc::channel();
+        let other = std::thread::spawn(move || {
+            let _guard = LOCK.lock();
+            sender.send(()).unwrap();
+            std::thread::sleep(10 * PATIENCE);
+        });
+        begun.recv().unwrap();
+        before();
+        other.join().unwrap();
+        let held = LOCK.try_lock().is_err();
+        in_parent();
+        assert!(held, "the child would find it taken for ever");
     }
 
     #[test]

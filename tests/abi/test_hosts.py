@@ -9,7 +9,10 @@ from platform_server import Answer
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize("mode", ["atexit", "atexit first", "thread exit", "small stack", "errno and signals", "no more files"])
+THREAD_EXIT = pytest.param("thread exit", marks=pytest.mark.not_tsan("the thread calls when it is over for ThreadSanitizer"))
+
+
+@pytest.mark.parametrize("mode", ["atexit", "atexit first", THREAD_EXIT, "small stack", "errno and signals", "no more files"])
 def test_works(compile_c, run_c, platform, mode):
     done = run_c(compile_c(HERE / "hosts.c"), mode, env=platform.env())
     assert done.stdout == ""

@@ -131,6 +131,7 @@ def test_resources_count_towards_a_requests_size(platform):
     assert all(len(r.raw_body) < 110_000 for r in platform.of("traces"))
 
 
+@pytest.mark.not_tsan("too slow for the load")
 def test_an_outage_under_load_stays_within_the_budget(platform):
     """Memory is what hosts fear most of a recorder in an outage: 16 threads go on for a while, far over the budget."""
     platform.always("traces", Answer(503))

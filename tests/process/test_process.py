@@ -1,13 +1,13 @@
 """Forks and the ends of processes, as real programs: nothing hangs, nothing is lost without being counted, nothing comes twice."""
 
 import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 
+import environment
 import pytest
-from environment import clean_env
+from environment import TSAN, clean_env
 from platform_server import Answer
 
 HERE = Path(__file__).parent
@@ -133,6 +133,7 @@ def test_exit_in_the_middle_of_a_start(compile_c, platform):
     assert exits(compile_c, platform, "no session", 700) < 1800
 
 
+@pytest.mark.not_tsan("the next process may be over before it has looked into the spool")
 def test_what_an_exit_cannot_deliver_is_sent_by_the_next_process(compile_c, platform, tmp_path):
     platform.always("traces", Answer(hang=True))
     exits(compile_c, platform, "main", 300, tmp_path / "spool")
@@ -175,7 +176,7 @@ def test_the_end_of_an_interpreter(platform, build, hang):
     if hang:
         platform.always("traces", Answer(hang=True))
     env = {**clean_env(), **platform.env(), "MPR_EXIT_TIMEOUT_MS": "700" if hang else "20000"}
-    done = subprocess.run([sys.executable, "-c", PYTHON, build / "lib" / "libmpr.so.0"], env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([environment.PYTHON, "-c", PYTHON, build / "lib" / "libmpr.so.0"], env=env, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert names(platform)["recorded"] == 1 or hang
 
@@ -224,3 +225,10 @@ def test_any_calls_in_any_order(compile_c, run_c, platform, seed, threads):
 def test_any_calls_in_any_order_under_valgrind(compile_c, run_c, platform):
     env = {**platform.env(), "OTEL_EXPORTER_OTLP_TIMEOUT": "500", "OTEL_TRACES_SAMPLER_ARG": "0.5"}
     run_c(compile_c(HERE / "sequences.c"), 99, 600, 2, env=env, valgrind=True, timeout=120)
+
+
+@pytest.mark.skipif(not TSAN, reason="a build for ThreadSanitizer only")
+def test_a_race_is_reported(compile_c, run_c):
+    """So make tsan sees what the library does; the report of another test would be of a mistake of ours."""
+    done = run_c(compile_c(HERE / "race.c"), status=66, silent=False)
+    assert "data race" in done.stderr and "mpr_mask" in done.stderr, done.stderr

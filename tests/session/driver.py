@@ -14,10 +14,11 @@ import json
 import os
 import queue
 import subprocess
-import sys
 import textwrap
 import threading
 from pathlib import Path
+
+from environment import PYTHON
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = Path(os.environ.get("MPR_BUILD") or ROOT / "build").resolve()
@@ -40,7 +41,7 @@ class Running:
     def __init__(self, platform, code, key=KEY, **env):
         env = platform.env(key=key, MPR_LIBRARY=str(BUILD / "lib" / "libmpr.so"), **env)
         env["PYTHONPATH"] = os.pathsep.join(map(str, _PATH))
-        command = [sys.executable, str(Path(__file__).with_name("scenario.py")), textwrap.dedent(code)]
+        command = [PYTHON, str(Path(__file__).with_name("scenario.py")), textwrap.dedent(code)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         self.key, self._said, self._seen = key, queue.Queue(), []
         self._process = subprocess.Popen(command, env=env, text=True, **pipes)

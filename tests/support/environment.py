@@ -2,6 +2,14 @@
 
 import os
 import re
+import sys
+from pathlib import Path
+
+_BUILD = Path(os.environ.get("MPR_BUILD") or Path(__file__).resolve().parents[2] / "build").resolve()
+#: ThreadSanitizer's runtime, when the build is one for it (tools/tsan.sh); else None.
+TSAN = _BUILD / "runtime.a" if (_BUILD / "runtime.a").exists() else None
+#: The interpreter for what loads the library.
+PYTHON = str(_BUILD / "python" / "bin" / "python") if TSAN else sys.executable
 
 
 def clean_env(**more):
