@@ -59,8 +59,9 @@
  * FORK
  *   After fork() the child records on with ids of its own and an empty queue (what the parent had queued, the parent
  *   delivers), and gets a worker thread when it first needs one. The running session goes on in the child; its end is
- *   the parent's. Other threads may be inside calls of this library: fork() waits up to 10 ms for them to be out of its
- *   locks (and for a fork of another thread to be done).
+ *   the parent's. Other threads may be inside calls of this library: fork() waits until they are out of its locks, which takes
+ *   microseconds (up to 10 ms during a name lookup; up to 1 s where a thread with a lock gets no processor; and for a fork of
+ *   another thread to be done).
  *   A span that began before the fork is the parent's to deliver, and ends in the child without a trace; a handle that another
  *   thread was using at that moment answers MPR_ERR_POISONED in the child.
  *

@@ -378,14 +378,14 @@ mod tests {
         let envelope = Arc::new(Envelope::from_parts(Vec::new(), Vec::new()));
         let (mut plain, mut trees) = (0, 0);
         for _ in 0..4_000 {
-            let resource = Some(Resource { attributes: random.attributes(4), ..Default::default() });
-            let scope = Some(InstrumentationScope { name: "s".into(), ..Default::default() });
+            let resource = Resource { attributes: random.attributes(4), ..Default::default() };
+            let scope = InstrumentationScope { name: "s".into(), ..Default::default() };
             let spans: Vec<_> = (0..=random.below(3)).map(|_| random.span()).collect();
             let schema_url = random.rarely(|_| "https://schema".into());
-            let of_scope = ScopeSpans { scope: scope.clone(), spans: spans.clone(), schema_url };
+            let of_scope = ScopeSpans { scope: Some(scope.clone()), spans: spans.clone(), schema_url };
             let request = ExportTraceServiceRequest {
                 resource_spans: vec![ResourceSpans {
-                    resource: resource.clone(),
+                    resource: Some(resource.clone()),
                     scope_spans: vec![of_scope.clone()],
                     ..Default::default()
                 }],
@@ -393,8 +393,8 @@ mod tests {
             let bytes = request.encode_to_vec();
             let read_here = Request::read(&bytes).unwrap();
             let [group] = &read_here.groups[..] else { panic!() };
-            assert_eq!(Resource::decode(group.resource).unwrap(), resource.unwrap());
-            assert_eq!(InstrumentationScope::decode(group.scope).unwrap(), scope.unwrap());
+            assert_eq!(Resource::decode(group.resource).unwrap(), resource);
+            assert_eq!(InstrumentationScope::decode(group.scope).unwrap(), scope);
             assert_eq!((group.resource_schema, group.scope_schema), ("", &*of_scope.schema_url));
             assert_eq!(group.spans.len(), spans.len());
             for (seen, mut span) in group.spans.iter().zip(spans) {
