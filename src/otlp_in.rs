@@ -6,7 +6,7 @@
 
 mod plain;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -45,14 +45,10 @@ pub fn traces(recorder: &Recorder, request: &[u8]) -> Result<mpr_status> {
         }
         return taken.result();
     };
-    // Both are small; a resource that is not right is told before anything is taken.
-    let parts =
-        |group: &plain::Group<'_>| Ok((Resource::decode(group.resource)?, InstrumentationScope::decode(group.scope)?));
-    let parts: std::result::Result<Vec<_>, _> = read.groups.iter().map(parts).collect();
-    let parts = parts.map_err(|e| not_otlp("ExportTraceServiceRequest", &e))?;
-    for (group, (mut resource, scope)) in read.groups.iter().zip(parts) {
-        mask_attributes(&recorder.masker, &mut resource.attributes);
-        let envelope = envelope(recorder, &resource, group.resource_schema, scope, group.scope_schema);
+    // A resource that is not right is told before anything is taken.
+    let envelopes = read.groups.iter().map(|group| recorder.recent.envelope(recorder, group));
+    let envelopes: Vec<_> = envelopes.collect::<Result<_>>()?;
+    for (group, envelope) in read.groups.iter().zip(envelopes) {
         for span in &group.spans {
             match span {
                 plain::Either::Plain(span) => {
@@ -69,6 +65,35 @@ pub fn traces(recorder: &Recorder, request: &[u8]) -> Result<mpr_status> {
         }
     }
     taken.result()
+}
+
+/// The resource and scope of the last span, for as long as it waits to be sent: a program has few of them. (In a forked child another
+/// thread may hold the lock for ever; nobody waits for it.)
+#[derive(Default)]
+pub struct Recent(Mutex<Option<Known>>);
+
+/// As they came, and as they are sent.
+type Known = ([Box<[u8]>; 4], Weak<Envelope>);
+
+impl Recent {
+    fn envelope(&self, recorder: &Recorder, of: &plain::Group<'_>) -> Result<Arc<Envelope>> {
+        let parts = [of.resource, of.resource_schema.as_bytes(), of.scope, of.scope_schema.as_bytes()];
+        let mut place = self.0.try_lock().ok();
+        if let Some((known, envelope)) = place.as_deref().and_then(Option::as_ref) {
+            if let Some(envelope) = envelope.upgrade().filter(|_| known.iter().zip(parts).all(|(a, b)| **a == *b)) {
+                return Ok(envelope);
+            }
+        }
+        let not_one = |e| not_otlp("ExportTraceServiceRequest", &e);
+        let mut resource = Resource::decode(of.resource).map_err(not_one)?;
+        let scope = InstrumentationScope::decode(of.scope).map_err(not_one)?;
+        mask_attributes(&recorder.masker, &mut resource.attributes);
+        let made = envelope(recorder, &resource, of.resource_schema, scope, of.scope_schema);
+        if let Some(place) = place.as_deref_mut().filter(|_| made.has_room()) {
+            *place = Some((parts.map(Box::from), Arc::downgrade(&made)));
+        }
+        Ok(made)
+    }
 }
 
 /// Masked, on the budget.

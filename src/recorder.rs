@@ -15,6 +15,7 @@ use crate::http::Http;
 use crate::intake::Intake;
 use crate::logs::Logger;
 use crate::masker::Masker;
+use crate::otlp_in::Recent;
 use crate::pipeline::{Counts, Pipeline, Queue};
 use crate::process::fork::{self, Turn};
 use crate::process::log::{self, Level};
@@ -58,6 +59,8 @@ pub struct Recorder {
     captures: CaptureCounts,
     /// What masks what a host sets on spans and logs.
     pub masker: Arc<Masker>,
+    /// Of spans that were handed over.
+    pub recent: Recent,
     generation: u32,
 }
 
@@ -305,6 +308,7 @@ impl Recorder {
             logger: Logger::new(&config, Arc::clone(&intake), Arc::clone(&masker)),
             captures: CaptureCounts::default(),
             masker: Arc::clone(&masker),
+            recent: Recent::default(),
             generation: fork::generation(),
             config,
             sessions,
