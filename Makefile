@@ -34,11 +34,22 @@ help:
 demo: deps build $(BUILD)/examples/c-http-server
 	@python3 examples/demo.py
 
-test: deps venv otelcol otel-cpp check cargo-test build $(BUILD)/examples/c-http-server python-test
+test: test-deps venv otelcol otel-cpp check cargo-test build $(BUILD)/examples/c-http-server $(BUILD)/examples/node-koffi/.installed python-test
 
 # What a fresh Debian lacks; says what is missing where it cannot be installed.
 deps:
 	@tools/deps.sh
+
+# And what some tests need alone.
+test-deps:
+	@tools/deps.sh tests
+
+# koffi for examples/node-koffi. Where it cannot be had, its test is skipped and says why.
+$(BUILD)/examples/node-koffi/.installed: examples/node-koffi/package.json
+	@mkdir -p $(@D)
+	@cp $< $(@D)/
+	@cd $(@D) && npm install --silent --no-audit --no-fund --ignore-scripts >/dev/null 2>&1 && touch $@ || \
+	  echo "koffi cannot be installed from npm: without the test of examples/node-koffi"
 
 # A stamp, since .venv/bin/python is a link to the system's Python.
 venv: .venv/.installed
