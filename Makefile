@@ -4,6 +4,8 @@ BUILD := $(CURDIR)/build
 # `make PROFILE=dev …` builds faster and runs slower; what is shipped and tested is release.
 PROFILE ?= release
 OUT := target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+# Other flags make everything anew: a quick build has cargo's own.
+CARGO := $(if $(filter dev,$(PROFILE)),cargo,tools/release_cargo.sh)
 PYTHON := .venv/bin/python
 PREFIX ?= /usr/local
 export MPR_BUILD := $(BUILD)
@@ -16,7 +18,8 @@ help:
 	@echo "make build     library and local recorder into build/"
 	@echo "make install   header, library, pkg-config and CMake files into PREFIX (default /usr/local), DESTDIR honoured"
 	@echo "make header    write include/mpr.h anew from src/abi"
-	@echo "make size      what the shared library weighs"
+	@echo "make abi-check what the library promises to programs that were compiled against earlier ones (docs/abi.md)"
+	@echo "make size      what the shared library weighs, and what it costs a process to have it"
 	@echo "make bench     figures of the hot path, through the C ABI"
 	@echo "make bench-delivery  spans and their delivery beside OpenTelemetry C++ and Rust (ROUNDS=5), with what they need"
 	@echo "make bench-otel-cpp  libmpr inside OpenTelemetry C++ beside that one's own generator, sampler and exporter"
@@ -83,10 +86,11 @@ python-test:
 # is worth the slow whole-program optimisation. The crate types are named since cargo leaves that optimisation out, without
 # a word, for a package that is built as an rlib too (which tests and benches need): 760 KB more.
 build:
-	cargo rustc --locked --profile $(PROFILE) -p mpr --lib --crate-type cdylib,staticlib
-	CARGO_PROFILE_RELEASE_LTO=off cargo build --locked --profile $(PROFILE) -p mpr-local
+	$(CARGO) rustc --locked --profile $(PROFILE) -p mpr --lib --crate-type cdylib,staticlib
+	CARGO_PROFILE_RELEASE_LTO=off $(CARGO) build --locked --profile $(PROFILE) -p mpr-local
 	@mkdir -p $(BUILD)/lib $(BUILD)/bin
-	@install $(OUT)/libmpr.so $(OUT)/libmpr.a $(BUILD)/lib/
+	@install $(OUT)/libmpr.so $(BUILD)/lib/
+	@tools/localise.sh $(OUT)/libmpr.a $(BUILD)/lib/libmpr.a mpr_
 	@ln -sf libmpr.so $(BUILD)/lib/libmpr.so.0
 	@install $(OUT)/mpr-local $(BUILD)/bin/
 
@@ -101,8 +105,14 @@ header:
 install: build
 	bindings/c/install.sh "$(PREFIX)"
 
+# Also part of python-test.
+abi-check: build
+	@python3 tests/abi/policy.py
+
 size: build
-	@tools/size.sh $(BUILD)/lib/libmpr.so
+	@mkdir -p $(BUILD)/benches
+	@gcc -O2 -std=gnu11 -Wall -Wextra benches/start.c -o $(BUILD)/benches/start -ldl
+	@tools/size.sh $(BUILD)/lib/libmpr.so $(BUILD)/benches/start
 
 bench: build
 	@mkdir -p $(BUILD)/benches
@@ -144,7 +154,7 @@ bench-mask:
 	    @multiplayer-app/session-recorder-common@2.0.89 && \
 	  touch .installed; } || echo "the Node peer cannot be installed: its column stays empty"
 	@python3 benches/corpus.py $(BUILD)/benches/corpus
-	CARGO_PROFILE_BENCH_LTO=off cargo bench --locked --quiet -p mpr --bench masking -- $(BUILD)/benches
+	CARGO_PROFILE_BENCH_LTO=off $(CARGO) bench --locked --quiet -p mpr --bench masking -- $(BUILD)/benches
 
 # Each case with two schedulers. One that fails prints its seed and its schedule: SEED=…, or CASE="name schedule", is the same again.
 ITERATIONS ?= 20000

@@ -52,6 +52,7 @@ need ruby ruby
 need luajit luajit
 perl -MFFI::Platypus -e1 2>/dev/null || missing="$missing libffi-platypus-perl"
 need go golang-go
+need /usr/include/zstd.h libzstd-dev
 need abidw abigail-tools
 need lintian lintian
 need dpkg-gensymbols dpkg-dev
