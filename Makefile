@@ -17,6 +17,8 @@ help:
 	@echo "make test      everything that CI checks"
 	@echo "make build     library and local recorder into build/"
 	@echo "make install   header, library, pkg-config and CMake files into PREFIX (default /usr/local), DESTDIR honoured"
+	@echo "make dist      the release as a tarball, in build/dist"
+	@echo "make deb       Debian packages, in build/deb"
 	@echo "make header    write include/mpr.h anew from src/abi"
 	@echo "make abi-check what the library promises to programs that were compiled against earlier ones (docs/abi.md)"
 	@echo "make size      what the shared library weighs, and what it costs a process to have it"
@@ -104,6 +106,15 @@ header:
 
 install: build
 	bindings/c/install.sh "$(PREFIX)"
+
+dist: build
+	@packaging/dist.sh $(BUILD)/dist
+
+LINTIAN := lintian --suppress-tags initial-upload-closes-no-bugs --fail-on warning,error $(if $(filter 0,$(shell id -u)),--allow-root)
+deb: build
+	@rm -rf $(BUILD)/deb
+	@packaging/deb.sh $(BUILD)/deb
+	@if command -v lintian >/dev/null; then $(LINTIAN) $(BUILD)/deb/*.deb; else echo "lintian is not installed: not judged"; fi
 
 # Also part of python-test.
 abi-check: build
