@@ -27,10 +27,6 @@ need cmake cmake
 need valgrind valgrind
 need openssl openssl
 need /usr/include/microhttpd.h libmicrohttpd-dev
-# The C++ examples.
-need /usr/include/httplib.h libcpp-httplib-dev
-need grpc_cpp_plugin protobuf-compiler-grpc
-ls /usr/lib/*/libgrpc++.so >/dev/null 2>&1 || missing="$missing libgrpc++-dev"
 # Rotel, a receiver of the tests, is linked to Python's library, which Debian does not install with Python.
 libpython=libpython$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 ls /usr/lib/*/"$libpython".so.1.0 >/dev/null 2>&1 || missing="$missing $libpython"
@@ -47,11 +43,17 @@ fi
 
 [ "${1-}" = tests ] || exit 0
 missing=""
+# The C++ examples.
+need /usr/include/httplib.h libcpp-httplib-dev
+need grpc_cpp_plugin protobuf-compiler-grpc
+ls /usr/lib/*/libgrpc++.so >/dev/null 2>&1 || missing="$missing libgrpc++-dev"
+# Those of other languages.
 need php php-cli
 need ruby ruby
 need luajit luajit
 perl -MFFI::Platypus -e1 2>/dev/null || missing="$missing libffi-platypus-perl"
 need go golang-go
+# Packages and ABI.
 need /usr/include/zstd.h libzstd-dev
 need abidw abigail-tools
 need lintian lintian
