@@ -65,7 +65,8 @@ def command_of(host, build, folder):
         return ["node", shutil.copy(file / "first.mjs", folder)], library
     if not works("go", "version") or not shutil.which("pkg-config"):
         pytest.skip("Go is not installed (package golang-go)")
-    prefix = folder / "prefix"
+    # The same place each time: Go keeps what pkg-config said in its cache, and does not ask again.
+    prefix = build / "examples" / "go-cgo"
     env = {**os.environ, "MPR_BUILD": str(build), "PKG_CONFIG_PATH": str(prefix / "lib" / "pkgconfig")}
     env["GOCACHE"] = str(build / "examples" / "go-cache")
     for step in ([ROOT / "bindings" / "c" / "install.sh", prefix], ["go", "vet", "first.go"], ["go", "build", "-o", folder, "first.go"]):
