@@ -1,4 +1,4 @@
-"""libmpr.a in a program that holds another Rust library and a libzstd of its own: names do not clash, panics inside are caught,
+"""libmpr.a (and libmpr.so) in a program that holds another Rust library and a libzstd of its own: names do not clash, panics inside are caught,
 the host's exceptions pass, and one can find the way up through the library's frames."""
 
 import re
@@ -63,6 +63,7 @@ def linker(name):
 FLAGS = {
     "plain": [],
     "other first": [],
+    "shared": ["-rdynamic"],
     "static": ["-static"],
     "sections": ["-Wl,--gc-sections"],
     "sanitizers": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
@@ -92,6 +93,9 @@ def compiled(include, tmp_path_factory):
 def test_lives_beside_another_rust_library(build, compiled, other, local, tmp_path, how):
     flags = linker(how) if FLAGS[how] is None else FLAGS[how]
     libraries = [build / "lib" / "libmpr.a", other]
+    if how == "shared":
+        # With the other's names there for every library to take.
+        libraries = [other, f"-L{build / 'lib'}", "-lmpr", f"-Wl,-rpath,{build / 'lib'}"]
     if how == "other first":
         libraries.reverse()
     program = tmp_path / "beside"
