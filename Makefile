@@ -11,6 +11,7 @@ PREFIX ?= /usr/local
 export MPR_BUILD := $(BUILD)
 
 .PHONY: help demo test build deps venv otelcol otel-cpp check cargo-test interleavings tsan python-test spool-torture header picture install size bench bench-delivery bench-mask bench-otel-cpp bench-scale fuzz clean
+.PHONY: test-deps dist deb abi-check
 
 help:
 	@echo "make demo      build, record a real C server with the local recorder, show the session"
