@@ -4,19 +4,25 @@ BUILD := $(CURDIR)/build
 # `make PROFILE=dev …` builds faster and runs slower; what is shipped and tested is release.
 PROFILE ?= release
 OUT := target/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+# Other flags make everything anew: a quick build has cargo's own.
+CARGO := $(if $(filter dev,$(PROFILE)),cargo,tools/release_cargo.sh)
 PYTHON := .venv/bin/python
 PREFIX ?= /usr/local
 export MPR_BUILD := $(BUILD)
 
 .PHONY: help demo test build deps venv otelcol otel-cpp check cargo-test interleavings tsan python-test spool-torture header picture install size bench bench-delivery bench-mask bench-otel-cpp bench-scale fuzz clean
+.PHONY: test-deps dist deb abi-check
 
 help:
 	@echo "make demo      build, record a real C server with the local recorder, show the session"
 	@echo "make test      everything that CI checks"
 	@echo "make build     library and local recorder into build/"
 	@echo "make install   header, library, pkg-config and CMake files into PREFIX (default /usr/local), DESTDIR honoured"
+	@echo "make dist      the release as a tarball, in build/dist"
+	@echo "make deb       Debian packages, in build/deb"
 	@echo "make header    write include/mpr.h anew from src/abi"
-	@echo "make size      what the shared library weighs"
+	@echo "make abi-check what the library promises to programs that were compiled against earlier ones (docs/abi.md)"
+	@echo "make size      what the shared library weighs, and what it costs a process to have it"
 	@echo "make bench     figures of the hot path, through the C ABI"
 	@echo "make bench-delivery  spans and their delivery beside OpenTelemetry C++ and Rust (ROUNDS=5), with what they need"
 	@echo "make bench-otel-cpp  libmpr inside OpenTelemetry C++ beside that one's own generator, sampler and exporter"
@@ -34,11 +40,22 @@ help:
 demo: deps build $(BUILD)/examples/c-http-server
 	@python3 examples/demo.py
 
-test: deps venv otelcol otel-cpp check cargo-test build $(BUILD)/examples/c-http-server python-test
+test: test-deps venv otelcol otel-cpp check cargo-test build $(BUILD)/examples/c-http-server $(BUILD)/examples/node-koffi/.installed python-test
 
 # What a fresh Debian lacks; says what is missing where it cannot be installed.
 deps:
 	@tools/deps.sh
+
+# And what some tests need alone.
+test-deps:
+	@tools/deps.sh tests
+
+# koffi for examples/node-koffi. Where it cannot be had, its test is skipped and says why.
+$(BUILD)/examples/node-koffi/.installed: examples/node-koffi/package.json
+	@mkdir -p $(@D)
+	@cp $< $(@D)/
+	@cd $(@D) && npm install --silent --no-audit --no-fund --ignore-scripts >/dev/null 2>&1 && touch $@ || \
+	  echo "koffi cannot be installed from npm: without the test of examples/node-koffi"
 
 # A stamp, since .venv/bin/python is a link to the system's Python.
 venv: .venv/.installed
@@ -72,10 +89,11 @@ python-test:
 # is worth the slow whole-program optimisation. The crate types are named since cargo leaves that optimisation out, without
 # a word, for a package that is built as an rlib too (which tests and benches need): 760 KB more.
 build:
-	cargo rustc --locked --profile $(PROFILE) -p mpr --lib --crate-type cdylib,staticlib
-	CARGO_PROFILE_RELEASE_LTO=off cargo build --locked --profile $(PROFILE) -p mpr-local
+	$(CARGO) rustc --locked --profile $(PROFILE) -p mpr --lib --crate-type cdylib,staticlib
+	CARGO_PROFILE_RELEASE_LTO=off $(CARGO) build --locked --profile $(PROFILE) -p mpr-local
 	@mkdir -p $(BUILD)/lib $(BUILD)/bin
-	@install $(OUT)/libmpr.so $(OUT)/libmpr.a $(BUILD)/lib/
+	@install $(OUT)/libmpr.so $(BUILD)/lib/
+	@tools/localise.sh $(OUT)/libmpr.a $(BUILD)/lib/libmpr.a mpr_
 	@ln -sf libmpr.so $(BUILD)/lib/libmpr.so.0
 	@install $(OUT)/mpr-local $(BUILD)/bin/
 
@@ -90,8 +108,23 @@ header:
 install: build
 	bindings/c/install.sh "$(PREFIX)"
 
+dist: build
+	@packaging/dist.sh $(BUILD)/dist
+
+LINTIAN := lintian --suppress-tags initial-upload-closes-no-bugs --fail-on warning,error $(if $(filter 0,$(shell id -u)),--allow-root)
+deb: build
+	@rm -rf $(BUILD)/deb
+	@packaging/deb.sh $(BUILD)/deb
+	@if command -v lintian >/dev/null; then $(LINTIAN) $(BUILD)/deb/*.deb; else echo "lintian is not installed: not judged"; fi
+
+# Also part of python-test.
+abi-check: build
+	@python3 tests/abi/policy.py
+
 size: build
-	@tools/size.sh $(BUILD)/lib/libmpr.so
+	@mkdir -p $(BUILD)/benches
+	@gcc -O2 -std=gnu11 -Wall -Wextra benches/start.c -o $(BUILD)/benches/start -ldl
+	@tools/size.sh $(BUILD)/lib/libmpr.so $(BUILD)/benches/start
 
 bench: build
 	@mkdir -p $(BUILD)/benches
@@ -133,7 +166,7 @@ bench-mask:
 	    @multiplayer-app/session-recorder-common@2.0.89 && \
 	  touch .installed; } || echo "the Node peer cannot be installed: its column stays empty"
 	@python3 benches/corpus.py $(BUILD)/benches/corpus
-	CARGO_PROFILE_BENCH_LTO=off cargo bench --locked --quiet -p mpr --bench masking -- $(BUILD)/benches
+	CARGO_PROFILE_BENCH_LTO=off $(CARGO) bench --locked --quiet -p mpr --bench masking -- $(BUILD)/benches
 
 # Each case with two schedulers. One that fails prints its seed and its schedule: SEED=…, or CASE="name schedule", is the same again.
 ITERATIONS ?= 20000

@@ -47,7 +47,7 @@ def functions():
     plain = re.sub(r"^\s*#.*$", "", code(), flags=re.M)
     plain = re.sub(r"typedef\b[^;{]*;|typedef struct \w+ \{.*?\} \w+;", "", plain, flags=re.S)
     found = []
-    for result, name, parameters in re.findall(r"([\w\s]+?[\s*]+)(mpr_\w+)\(([^()]*)\);", plain):
+    for result, name, parameters in re.findall(r"^(\w[\w ]*[ *]+)(mpr_\w+)\(([^()]*)\);", plain, re.M):
         parsed = []
         for one in parameters.split(",") if parameters.strip() != "void" else []:
             one = " ".join(one.split())

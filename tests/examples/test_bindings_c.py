@@ -7,49 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from consumers import CMAKE, PROGRAM, environment, run, works  # noqa: F401 (works is a fixture)
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL = ROOT / "bindings" / "c" / "install.sh"
 STRICT = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
-
-# Records a span into the session that the environment leads to, so that all of the library is linked and works.
-PROGRAM = r"""
-#include <mpr.h>
-#include <stdio.h>
-
-int main(void) {
-    if (mpr_abi_version() < MPR_ABI_VERSION)
-        return 3;
-    mpr_status status = mpr_init(NULL);
-    if (status == MPR_OK)
-        status = mpr_start(MPR_SESSION_MANUAL, "{\"name\": \"consumer\"}");
-    if (status != MPR_OK) {
-        fprintf(stderr, "%s: %s\n", mpr_status_name(status), mpr_last_error());
-        return 1;
-    }
-    mpr_span_end(mpr_span_begin("linked", MPR_SPAN_KIND_INTERNAL, NULL));
-    status = mpr_stop(NULL);
-    printf("libmpr %s\n", mpr_version());
-    return status == MPR_OK && mpr_shutdown(5000) == MPR_OK ? 0 : 1;
-}
-"""
-
-CMAKE = """
-cmake_minimum_required(VERSION 3.13)
-project(consumer LANGUAGES {language})
-find_package(mpr 0.1 REQUIRED)
-add_executable(shared app.{suffix})
-target_link_libraries(shared PRIVATE mpr::mpr)
-add_executable(static app.{suffix})
-target_link_libraries(static PRIVATE mpr::mpr_static)
-"""
-
-
-def run(*command, **options):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=300, **options)
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
 
 def install(build, prefix, **env):
     return run(INSTALL, prefix, cwd="/", env={**os.environ, "MPR_BUILD": str(build), **env})
@@ -70,30 +32,6 @@ def source(tmp_path):
     return path
 
 
-@pytest.fixture
-def works(local):
-    """works(program, shared=…): it runs, records, and needs libmpr.so or not."""
-    seen = set()
-
-    def check(program, shared, **env):
-        needed = re.findall(r"\(NEEDED\).*\[(.*)\]", run("readelf", "-d", program))
-        assert ("libmpr.so.0" in needed) == shared
-        said = run(program, env=environment(local.base, **env))
-        assert re.fullmatch(r"libmpr \d+\.\d+\.\d+\n", said)
-        [new] = {session["_id"] for session in local.request("GET", "/api/sessions").json["sessions"]} - seen
-        seen.add(new)
-        assert local.span_names(new) == ["linked"]
-
-    return check
-
-
-def environment(url, **more):
-    ours = re.compile(r"OTEL_|MULTIPLAYER_|MPR_LOG$|LD_|(HTTPS?|ALL|NO)_PROXY$", re.IGNORECASE)
-    clean = {name: value for name, value in os.environ.items() if not ours.match(name)}
-    ours = {"MULTIPLAYER_API_KEY": "local", "MULTIPLAYER_BASE_API_URL": url, "OTEL_EXPORTER_OTLP_ENDPOINT": url}
-    return {**clean, **ours, **more}
-
-
 def pkg_config(prefix, *arguments):
     if not shutil.which("pkg-config"):
         pytest.skip("pkg-config is not installed")
@@ -106,9 +44,11 @@ def pkg_config(prefix, *arguments):
 
 def test_the_files_are_where_they_belong(prefix):
     files = sorted(str(path.relative_to(prefix)) for path in prefix.rglob("*") if not path.is_dir())
+    headers = sorted(f"include/{path.name}" for path in (ROOT / "bindings" / "cpp").glob("*.hpp"))
     version = pkg_config(prefix, "--modversion")[0]
     assert files == [
         "include/mpr.h",
+        *headers,
         "lib/cmake/mpr/mprConfig.cmake",
         "lib/cmake/mpr/mprConfigVersion.cmake",
         "lib/libmpr.a",
@@ -139,9 +79,25 @@ def test_installing_again_and_as_a_package(build, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["stage"]
     placed = tmp_path / "stage" / "opt" / "mpr & co"
     pc = (placed / "lib" / "pkgconfig" / "libmpr.pc").read_text()
-    assert pc.startswith("prefix=/opt/mpr & co\n")
+    assert pc.startswith("prefix=${pcfiledir}/../..\n") and "opt" not in pc
     assert "stage" not in pc
     assert not list(placed.rglob("*.new"))
+
+
+def test_below_usr_the_names_are_plain(build, tmp_path):
+    """Else pkg-config would tell every compiler to look into /usr/include, which it does by itself, and in its own order."""
+    install(build, "/usr", DESTDIR=str(tmp_path), LIBDIR="lib/x86_64-linux-gnu")
+    lib = tmp_path / "usr" / "lib" / "x86_64-linux-gnu"
+    assert (lib / "libmpr.so.0").exists() and not (tmp_path / "usr" / "lib" / "libmpr.so.0").exists()
+    env = {**os.environ, "PKG_CONFIG_LIBDIR": str(lib / "pkgconfig")}
+    assert run("pkg-config", "--cflags", "--libs", "libmpr", env=env).split() == ["-lmpr"]
+
+
+@pytest.mark.parametrize("libdir", ["/lib", "lib/", "../lib", "a//b"])
+def test_install_refuses_other_folders(build, tmp_path, libdir):
+    env = {**os.environ, "MPR_BUILD": str(build), "LIBDIR": libdir}
+    done = subprocess.run([INSTALL, tmp_path / "prefix"], env=env, capture_output=True, text=True)
+    assert done.returncode == 2 and "LIBDIR" in done.stderr and not (tmp_path / "prefix").exists()
 
 
 @pytest.mark.parametrize("arguments", [[], ["relative/path"], ["/tmp/a", "/tmp/b"]])
@@ -160,6 +116,16 @@ def test_install_tells_what_is_missing(tmp_path):
 
 
 # ---- how it is used --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("libdir", ["lib", "lib/x86_64-linux-gnu"])
+def test_pkg_config_where_it_was_moved_to(build, source, tmp_path, works, libdir):
+    install(build, tmp_path / "first", LIBDIR=libdir)
+    lib = (tmp_path / "first").rename(tmp_path / "second") / libdir
+    env = {**os.environ, "PKG_CONFIG_PATH": str(lib / "pkgconfig")}
+    flags = run("pkg-config", "--cflags", "--libs", "libmpr", env=env).split()
+    run("cc", *STRICT, source, *flags, "-o", tmp_path / "app")
+    works(tmp_path / "app", shared=True, LD_LIBRARY_PATH=str(lib))
 
 
 def test_pkg_config_shared(prefix, source, tmp_path, works):
