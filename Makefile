@@ -8,13 +8,14 @@ PYTHON := .venv/bin/python
 PREFIX ?= /usr/local
 export MPR_BUILD := $(BUILD)
 
-.PHONY: help demo test build deps venv otelcol otel-cpp check cargo-test interleavings tsan python-test spool-torture header picture install size bench bench-delivery bench-mask bench-otel-cpp bench-scale fuzz clean
+.PHONY: help demo test build deps venv otelcol otel-cpp check cargo-test interleavings tsan python-test spool-torture header picture install wheel size bench bench-python bench-delivery bench-mask bench-otel-cpp bench-scale fuzz clean
 
 help:
 	@echo "make demo      build, record a real C server with the local recorder, show the session"
 	@echo "make test      everything that CI checks"
 	@echo "make build     library and local recorder into build/"
 	@echo "make install   header, library, pkg-config and CMake files into PREFIX (default /usr/local), DESTDIR honoured"
+	@echo "make wheel     the Python wheel, with the library in it, and the source distribution, into build/wheel"
 	@echo "make header    write include/mpr.h anew from src/abi"
 	@echo "make size      what the shared library weighs"
 	@echo "make bench     figures of the hot path, through the C ABI"
@@ -41,10 +42,17 @@ deps:
 	@tools/deps.sh
 
 # A stamp, since .venv/bin/python is a link to the system's Python.
-venv: .venv/.installed
+# The second one has the oldest OpenTelemetry that the Python package takes. uWSGI comes as source; without it its test is
+# skipped and says so.
+venv: .venv/.installed .venv/oldest/.installed
 .venv/.installed: tests/requirements.txt
 	python3 -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uwsgi==2.0.31 >/dev/null 2>&1 || echo "uWSGI cannot be built here"
+	@touch $@
+.venv/oldest/.installed: tests/requirements-oldest.txt .venv/.installed
+	python3 -m venv .venv/oldest
+	.venv/oldest/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements-oldest.txt
 	@touch $@
 
 # A real OpenTelemetry Collector for the tests. Where it cannot be had, they are skipped and say why.
@@ -89,6 +97,10 @@ header:
 
 install: build
 	bindings/c/install.sh "$(PREFIX)"
+
+# Into build/wheel. The wheel's tag is that of the newest symbol of glibc that the library asks for.
+wheel: build venv
+	@tools/wheel.sh $(BUILD)/lib/libmpr.so
 
 size: build
 	@tools/size.sh $(BUILD)/lib/libmpr.so

@@ -17,7 +17,9 @@ PACKAGE = ROOT / "bindings" / "python"
 
 PRELUDE = """\
 import ctypes, gc, json, os, sys, threading, time, weakref
-from multiplayer.session_recorder import *
+from multiplayer.session_recorder import (
+    PayloadKind, SessionRecorder, SessionRecorderError, SessionType, Severity, Span, SpanKind, SpanStatus, session_recorder,
+)
 from multiplayer.session_recorder._native import *
 
 def tell(**values):

@@ -239,12 +239,12 @@ class SessionRecorder:
             check(lib.mpr_options_set_json(handle, given))
             if wants_log:
                 line = _native.mpr_log_fn(_forward(log))
-                held = _native.hold(line)
-                check(lib.mpr_options_set_log_callback(handle, line, held, _native.free_held))
+                _kept.append(line)
+                check(lib.mpr_options_set_log_callback(handle, line, None, None))
             if callable(short_id):
                 hook = _native.mpr_short_id_fn(_short_id(short_id))
-                held = _native.hold(hook)
-                check(lib.mpr_options_set_short_id_hook(handle, hook, held, _native.free_held))
+                _kept.append(hook)
+                check(lib.mpr_options_set_short_id_hook(handle, hook, None, None))
         except SessionRecorderError:
             lib.mpr_options_free(handle)
             raise
@@ -402,6 +402,9 @@ class SessionRecorder:
 
 #: The recorder of this process.
 session_recorder = SessionRecorder()
+
+# Callbacks, for good: to be told when the library lets go of one would be one more callback, after the interpreter's end.
+_kept: "list[Any]" = []
 
 #: What middlewares that were made before init() want masked.
 early_masks: Dict[str, Dict[str, None]] = {"mask_body_fields": {}, "mask_header_names": {}}

@@ -16,15 +16,17 @@ from typing import Any, Optional
 
 from opentelemetry import trace as otel
 from opentelemetry.environment_variables import OTEL_LOGS_EXPORTER, OTEL_METRICS_EXPORTER, OTEL_TRACES_EXPORTER
-from opentelemetry.instrumentation.distro import BaseDistro
+from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[import-untyped,attr-defined,unused-ignore]
 from opentelemetry.sdk._configuration import _OTelSDKConfigurator
-from opentelemetry.sdk.environment_variables import OTEL_PYTHON_ID_GENERATOR, OTEL_TRACES_SAMPLER
+from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER
 
 from . import _recorder
 from ._native import SessionRecorderError
 from .configure import session_sampler
 from .exporter import SessionRecorderLogProcessor, SessionRecorderSpanProcessor
 
+# Not among the SDK's names in all versions.
+_OTEL_PYTHON_ID_GENERATOR = "OTEL_PYTHON_ID_GENERATOR"
 _DJANGO = "multiplayer.session_recorder.DjangoOtelHttpPayloadRecorderMiddleware"
 
 
@@ -41,7 +43,7 @@ class SessionRecorderConfigurator(_OTelSDKConfigurator):
     """OpenTelemetry as its environment variables say, and what is part of a session to the recorder."""
 
     def _configure(self, **options: Any) -> None:
-        super()._configure(**options)
+        super()._configure(**options)  # type: ignore[no-untyped-call,unused-ignore]
         provider = otel.get_tracer_provider()
         add = getattr(provider, "add_span_processor", None)
         if add is not None:
@@ -59,7 +61,7 @@ class SessionRecorderDistro(BaseDistro):  # type: ignore[misc]
         # Without exporters of one's own only sessions are delivered.
         for name in (OTEL_TRACES_EXPORTER, OTEL_METRICS_EXPORTER, OTEL_LOGS_EXPORTER):
             os.environ.setdefault(name, "none")
-        os.environ.setdefault(OTEL_PYTHON_ID_GENERATOR, "multiplayer")
+        os.environ.setdefault(_OTEL_PYTHON_ID_GENERATOR, "multiplayer")
         os.environ.setdefault(OTEL_TRACES_SAMPLER, "multiplayer")
         try:
             _recorder.session_recorder.init()
