@@ -292,7 +292,6 @@ def test_exit_with_a_server_that_hangs(run_python, platform):
     told = run_python(
         """
         import logging
-        begin = time.time()
         logger = logging.getLogger("multiplayer.session_recorder")
         logger.addHandler(logging.StreamHandler(open(os.devnull, "w"))); logger.setLevel("DEBUG")
         session_recorder.init(log_level="debug", flush_interval_ms=10)

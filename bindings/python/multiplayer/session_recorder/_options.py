@@ -88,6 +88,9 @@ def resource(options: Dict[str, Any]) -> None:
 
 def encoded(options: Mapping[str, Any]) -> bytes:
     """The library's JSON of options."""
+    for name, value in options.items():
+        if not isinstance(value, (str, int, float)):
+            dumped(value, "init: %s" % camel(name))
     return dumped(options, "init")
 
 
@@ -101,15 +104,10 @@ def dumped(value: Any, what: str) -> bytes:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, (set, frozenset)):
-        return sorted(value)
+        return sorted(value, key=str)
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError("%s has no form in JSON: use text, numbers, True, False, None, lists and dicts" % type(value).__name__)
-
-
-def masks(options: Mapping[str, Any]) -> Dict[str, List[str]]:
-    """The names of fields and headers that options mask."""
-    return {name: names(options.get(name)) for name in ("mask_body_fields", "mask_header_names")}
 
 
 def names(value: Optional[Any]) -> List[str]:
