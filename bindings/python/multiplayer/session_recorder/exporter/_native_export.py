@@ -126,7 +126,8 @@ def _held_back() -> None:
 
 
 def _flush_batch(processor: Any, exporter: Any) -> None:
-    if getattr(exporter, "_hands_to_session_recorder", False):
+    # At the exit of the process the processor may be over before us; "done" is what old versions of the SDK call it.
+    if getattr(exporter, "_hands_to_session_recorder", False) and not getattr(processor, "done", False):
         processor.force_flush(2000)
 
 
