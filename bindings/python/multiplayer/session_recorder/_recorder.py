@@ -198,7 +198,8 @@ class SessionRecorder:
         self._on = False
         # Counts inits: what depends on the options is found out anew.
         self._generation = 0
-        self._has_callbacks = False
+        # How long the end of the process may take.
+        self._exit_timeout = 2000
         self._lost = 0
         # The attributes of init() that name the service, for an OpenTelemetry that is set up after it.
         self._resource: Dict[str, Any] = {}
@@ -248,10 +249,12 @@ class SessionRecorder:
         except SessionRecorderError:
             lib.mpr_options_free(handle)
             raise
+        timeout = ctypes.c_uint32(2000)
+        lib.mpr_options_get_exit_timeout_ms(handle, timeout)
         check(lib.mpr_init(handle))
         self._on = True
         self._generation += 1
-        self._has_callbacks = wants_log or callable(short_id)
+        self._exit_timeout = timeout.value
         self._lost = 0
         self._resource = _otel_resource(options)
 
@@ -426,11 +429,12 @@ def hand_over() -> None:
 
 
 def _at_exit() -> None:
-    # The library delivers what it has at the end of the process by itself. What OpenTelemetry holds must come to it
-    # before, and a callback must not be made into an interpreter that is gone.
+    # The library delivers what it has at exit() by itself, but not every end of an interpreter comes there: Ctrl-C ends
+    # in a signal, and uWSGI's workers in _exit(). What OpenTelemetry holds must come to it before, and a callback must
+    # not be made into an interpreter that is gone.
     hand_over()
-    if session_recorder._on and session_recorder._has_callbacks:
-        lib.mpr_shutdown(2000)
+    if session_recorder._on:
+        lib.mpr_shutdown(session_recorder._exit_timeout)
 
 
 atexit.register(_at_exit)

@@ -335,18 +335,20 @@ class Input:
         self._seen(b"".join(lines))
         return lines
 
-    def readinto(self, buffer: Any) -> Any:
-        n = self._stream.readinto(buffer)
-        if n:
-            self._seen(bytes(memoryview(buffer)[:n]))
-        return n
-
     def __iter__(self) -> Iterator[Any]:
         for line in self._stream:
             yield self._seen(line)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["_stream"], name)
+        found = getattr(self.__dict__["_stream"], name)
+        # Not every server's stream has it, and hosts look whether it is there.
+        return self._readinto if name == "readinto" else found
+
+    def _readinto(self, buffer: Any) -> Any:
+        n = self._stream.readinto(buffer)
+        if n:
+            self._seen(bytes(memoryview(buffer)[:n]))
+        return n
 
 
 class Output:

@@ -27,7 +27,7 @@ class SessionRecorderASGIMiddleware:
             except Exception as error:
                 _recorder._log(40, "a request could not be captured: %r" % error)
         if exchange is None:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, _flushing(send) if scope["type"] == "lifespan" else send)
             return
         await self._recorded(exchange, scope, receive, send)
 
@@ -61,6 +61,25 @@ class SessionRecorderASGIMiddleware:
         finally:
             exchange.leave()
             exchange.finish()
+
+
+def _flushing(send: Any) -> Any:
+    # uvicorn ends by the signal that it was told to end by, which no exit handler sees.
+    async def sent(message: Any) -> None:
+        if message["type"] == "lifespan.shutdown.complete" and _recorder.session_recorder._on:
+            import asyncio
+
+            await asyncio.get_running_loop().run_in_executor(None, _flush)
+        await send(message)
+
+    return sent
+
+
+def _flush() -> None:
+    try:
+        _recorder.session_recorder.flush(2000)
+    except Exception as error:
+        _recorder._log(30, "not everything could be delivered at the end: %s" % error)
 
 
 def _route(exchange: _capture.Exchange, scope: Any) -> None:
