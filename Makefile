@@ -22,6 +22,7 @@ help:
 	@echo "make bench-delivery  spans and their delivery beside OpenTelemetry C++ and Rust (ROUNDS=5), with what they need"
 	@echo "make bench-otel-cpp  libmpr inside OpenTelemetry C++ beside that one's own generator, sampler and exporter"
 	@echo "make bench-scale  what a span costs in a process, an agent and a gateway (docs/scale.md)"
+	@echo "make bench-python  the Python package beside the published one: what becomes of programs, CPU per request, import"
 	@echo "make bench-mask  masking beside its peers, with what they need from PyPI and npm"
 	@echo "make spool-torture  kill processes with a spool 1,000 times (KILLS=1000)"
 	@echo "make otelcol   a real OpenTelemetry Collector for the tests, from Debian's packages (3 minutes, once)"
@@ -132,6 +133,15 @@ bench-scale: build venv otelcol
 	@mkdir -p $(BUILD)/benches
 	gcc -O2 -std=gnu11 -Wall -Wextra -Iinclude benches/scale.c -o $(BUILD)/benches/scale -L$(BUILD)/lib -Wl,-rpath,$(BUILD)/lib -lmpr -lpthread
 	@$(PYTHON) benches/scale.py
+
+# Ours from its wheel, the published one from PyPI, each in a venv of its own.
+bench-python: wheel
+	@for which in peer ours; do [ -e $(BUILD)/benches/python/$$which/.installed ] || { \
+	  python3 -m venv $(BUILD)/benches/python/$$which && \
+	  $(BUILD)/benches/python/$$which/bin/python -m pip install --quiet --disable-pip-version-check -r benches/python-$$which.txt && \
+	  touch $(BUILD)/benches/python/$$which/.installed; } || exit 1; done
+	@$(BUILD)/benches/python/ours/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps $(BUILD)/wheel/*.whl
+	@python3 benches/python.py $(BUILD)
 
 # The peers, in the versions that the figures are told for. A registry that cannot be reached costs its columns, not the
 # run. Without link-time optimisation: it takes minutes and changes nothing here, since masking calls no other crate.

@@ -88,19 +88,24 @@ def _items(attributes: Any) -> Iterable[Tuple[Any, Any]]:
 
 
 def _attributes(tag: bytes, attributes: Any, parts: List[bytes]) -> None:
-    keys, small = _keys, _SMALL
+    keys, small, append = _keys, _SMALL, parts.append
     for key, value in _items(attributes):
         name = keys.get(key) or _key(key)
-        if type(value) is str:
+        kind = type(value)
+        if kind is str:
             text = _utf8(value)
             n = len(text)
             if n < 3900:
                 # The way that nearly all take, without the calls.
                 inner = n + (2 if n < 128 else 3)
-                parts += (tag, small[len(name) + inner + (2 if inner < 128 else 3)], name, b"\x12", small[inner], b"\x0a")
-                parts += (small[n], text)
+                whole = len(name) + inner + (2 if inner < 128 else 3)
+                append(b"%b%b%b\x12%b\x0a%b%b" % (tag, small[whole], name, small[inner], small[n], text))
                 continue
-        parts.append(_field(tag, name + _field(b"\x12", _value(value))))
+        elif kind is int and 0 <= value < 4096:
+            number = small[value]
+            append(b"%b%b%b\x12%b\x18%b" % (tag, small[len(name) + len(number) + 3], name, small[len(number) + 1], number))
+            continue
+        append(_field(tag, name + _field(b"\x12", _value(value))))
 
 
 def _dropped(thing: Any) -> int:
@@ -108,32 +113,49 @@ def _dropped(thing: Any) -> int:
     return found if isinstance(found, int) else 0
 
 
+# Flags of spans: the trace's own in the low byte, and that it is known whether the parent is another process's.
+_FLAGS = {n: struct.pack("<I", n) for base in (0x100, 0x300) for n in range(base, base + 256)}
+
+
 def _span(span: Any) -> bytes:
     context = span.context
-    parts: List[bytes] = [
-        b"\x0a\x10", context.trace_id.to_bytes(16, "big"), b"\x12\x08", context.span_id.to_bytes(8, "big"),
-    ]  # fmt: skip
-    if context.trace_state:
-        parts.append(_field(b"\x1a", _utf8(context.trace_state.to_header())))
     parent = span.parent
     flags = int(context.trace_flags) & 0xFF | 0x100
+    parts: List[bytes] = [b"\x0a\x10%b\x12\x08%b" % (context.trace_id.to_bytes(16, "big"), context.span_id.to_bytes(8, "big"))]
+    if context.trace_state:
+        parts.append(_field(b"\x1a", _utf8(context.trace_state.to_header())))
     if parent is not None:
-        parts += (b"\x22\x08", parent.span_id.to_bytes(8, "big"))
+        parts.append(b"\x22\x08" + parent.span_id.to_bytes(8, "big"))
         if parent.is_remote:
             flags |= 0x200
-    parts += (
-        _field(b"\x2a", _utf8(span.name)),
-        b"\x30", _SMALL[span.kind.value + 1],
-        b"\x39", _fixed64(span.start_time or 0),
-        b"\x41", _fixed64(span.end_time or 0),
-    )  # fmt: skip
+    name = _utf8(span.name)
+    parts.append(
+        b"\x2a%b%b\x30%b\x39%b\x41%b"
+        % (_size(len(name)), name, _SMALL[span.kind.value + 1], _fixed64(span.start_time or 0), _fixed64(span.end_time or 0))
+    )
+    # The properties copy; what a later SDK calls otherwise is read through them.
     attributes = getattr(span, "_attributes", None)
     if attributes is None:
         attributes = span.attributes
     if attributes:
         _attributes(b"\x4a", attributes, parts)
-        if _dropped(attributes):
-            parts.append(b"\x50" + _varint(_dropped(attributes)))
+        dropped = _dropped(attributes)
+        if dropped:
+            parts.append(b"\x50" + _varint(dropped))
+    if getattr(span, "_events", True):
+        _events(span, parts)
+    if getattr(span, "_links", True):
+        _links(span, parts)
+    status = span.status
+    code = status.status_code.value
+    if code:
+        message = _field(b"\x12", _utf8(status.description)) if status.description else b""
+        parts.append(_field(b"\x7a", message + b"\x18" + _SMALL[code]))
+    parts.append(b"\x85\x01" + _FLAGS[flags])
+    return b"".join(parts)
+
+
+def _events(span: Any, parts: List[bytes]) -> None:
     for event in span.events:
         one: List[bytes] = [b"\x09", _fixed64(event.timestamp or 0), _field(b"\x12", _utf8(event.name))]
         if event.attributes:
@@ -144,6 +166,9 @@ def _span(span: Any) -> bytes:
     dropped = getattr(span, "dropped_events", 0)
     if dropped:
         parts.append(b"\x60" + _varint(dropped))
+
+
+def _links(span: Any, parts: List[bytes]) -> None:
     for link in span.links:
         there = link.context
         one = [b"\x0a\x10", there.trace_id.to_bytes(16, "big"), b"\x12\x08", there.span_id.to_bytes(8, "big")]
@@ -151,19 +176,12 @@ def _span(span: Any) -> bytes:
             one.append(_field(b"\x1a", _utf8(there.trace_state.to_header())))
         if link.attributes:
             _attributes(b"\x22", link.attributes, one)
-        flags_there = int(there.trace_flags) & 0xFF | (0x300 if there.is_remote else 0x100)
-        one += (b"\x35", struct.pack("<I", flags_there))
+        flags = int(there.trace_flags) & 0xFF | (0x300 if there.is_remote else 0x100)
+        one += (b"\x35", _FLAGS[flags])
         parts.append(_field(b"\x6a", b"".join(one)))
     dropped = getattr(span, "dropped_links", 0)
     if dropped:
         parts.append(b"\x70" + _varint(dropped))
-    status = span.status
-    code = status.status_code.value
-    if code:
-        message = _field(b"\x12", _utf8(status.description)) if status.description else b""
-        parts.append(_field(b"\x7a", message + b"\x18" + _SMALL[code]))
-    parts += (b"\x85\x01", struct.pack("<I", flags))
-    return b"".join(parts)
 
 
 def _severity(number: Any) -> int:
@@ -247,8 +265,13 @@ def one_span(span: Any) -> bytes:
     """An ExportTraceServiceRequest of one span."""
     resource, resource_url = _known(_resources, span.resource, _resource)
     scope, scope_url = _known(_scopes, span.instrumentation_scope, _scope)
-    spans = scope + _field(b"\x12", _span(span)) + scope_url
-    return _field(b"\x0a", resource + _field(b"\x12", spans) + resource_url)
+    content = _span(span)
+    n = len(content)
+    inner = len(scope) + 1 + len(_size(n)) + n + len(scope_url)
+    whole = len(resource) + 1 + len(_size(inner)) + inner + len(resource_url)
+    return b"".join(
+        (b"\x0a", _size(whole), resource, b"\x12", _size(inner), scope, b"\x12", _size(n), content, scope_url, resource_url)
+    )
 
 
 def _request(things: Iterable[Any], encode: Any, resource_of: Any) -> bytes:

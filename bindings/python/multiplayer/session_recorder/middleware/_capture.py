@@ -79,13 +79,17 @@ class Payload:
 
     def onto(self, span: Any) -> None:
         """Puts what was captured on a span."""
+        put(span, self.made(span))
+
+    def made(self, span: Any) -> Dict[str, Any]:
+        """The attributes of what was captured; none where they are on the span already."""
         rules, head = self.rules, self.head
         body = b"" if not self._chunks else self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         if rules.plain and type(span) is _recorder.Span and self._capture is None:
             # One of our own: the attributes need not come through Python.
             library = quick if len(body) <= _recorder.SMALL else lib
             library.mpr_span_capture_payload(span._handle, self.kind, head, len(head), body, len(body))
-            return
+            return {}
         found: Dict[str, Any] = {}
         _sink.found = found
         if self._capture is not None:
@@ -99,11 +103,7 @@ class Payload:
                 lib.mpr_capture_payload(self.kind, self.trace_id, head, len(head), given, len(given), _collect, None)
         if not rules.plain:
             rules.finish(self.kind, found, head, body, self.size, span)
-        if type(span) is _recorder.Span:
-            for key, value in found.items():
-                span.set_attribute(key, value)
-        elif found:
-            span.set_attributes(found)
+        return found
 
     def note(self, span: Any, reason: str) -> None:
         """Puts the headers on a span, and in place of the body why it is not there."""
@@ -124,6 +124,15 @@ class Payload:
 
     def __del__(self) -> None:
         self.free()
+
+
+def put(span: Any, found: Dict[str, Any]) -> None:
+    """Puts attributes on a span of either kind."""
+    if type(span) is _recorder.Span:
+        for key, value in found.items():
+            span.set_attribute(key, value)
+    elif found:
+        span.set_attributes(found)
 
 
 class Exchange:
@@ -194,10 +203,10 @@ class Exchange:
             return
         self._finished = True
         try:
-            if self.request is not None:
-                self.request.onto(self.span)
+            found = {} if self.request is None else self.request.made(self.span)
             if self.response is not None:
-                self.response.onto(self.span)
+                found.update(self.response.made(self.span))
+            put(self.span, found)
         except Exception as error:
             _recorder._log(40, "a request could not be captured: %r" % error)
         if self.own:

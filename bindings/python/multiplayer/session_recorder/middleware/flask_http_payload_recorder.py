@@ -10,11 +10,19 @@ from ._rules import Rules, rules
 
 # Where a request keeps its exchange: its environment is its own, and there from first to last.
 _KEY = "multiplayer.session_recorder.exchange"
+_proxy: Any = None
+
+
+def _request() -> Any:
+    """Flask's request itself, and not the proxy, which looks it up for each of its attributes."""
+    global _proxy
+    if _proxy is None:
+        from flask import request as _proxy
+    return _proxy._get_current_object()
 
 
 def _asked(wanted: Rules) -> None:
-    from flask import request
-
+    request = _request()
     environ = request.environ
     if _KEY in environ:
         return
@@ -39,9 +47,7 @@ def _asked(wanted: Rules) -> None:
 
 
 def _answered(response: Any, wanted: Rules) -> Any:
-    from flask import request
-
-    exchange: Optional[_capture.Exchange] = request.environ.get(_KEY)
+    exchange: Optional[_capture.Exchange] = _request().environ.get(_KEY)
     if exchange is None or exchange.response is not None:
         return response
     exchange.leave()
