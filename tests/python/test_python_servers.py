@@ -388,3 +388,21 @@ def test_oldest(serve, local, source):
         server.login(number)
     server.end(signal.SIGINT)
     check(local, session["_id"], range(5))
+
+
+def test_the_page_of_the_docs(serve, local):
+    """docs/python.md's Flask application, started and asked as it says."""
+    import re
+
+    from conftest import ROOT
+
+    (source, *_) = re.findall(r"```python\n(# app\.py.*?)```", (ROOT / "docs" / "python.md").read_text(), re.S)
+    server = serve(source, [sys.executable, "-m", "flask", "--app", "app", "run", "--port", "{port}"])
+    status, started = server.ask("POST", "/recording/start")
+    assert status == 200 and json.loads(started)["url"].startswith(local.base)
+    server.login(1)
+    assert server.ask("POST", "/recording/stop") == (200, b"{}\n")
+    (session,) = local.request("GET", "/api/sessions").json["sessions"]
+    spans = {s["name"]: s["attributes"] for s in local.session(session["_id"])["spans"]}
+    assert json.loads(spans["POST /login"]["multiplayer.http.request.body"])["password"] == "***MASKED***"
+    assert not session["live"]
