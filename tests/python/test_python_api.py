@@ -353,3 +353,19 @@ def test_without_opentelemetry(run_python, local, tmp_path):
     assert "pip install opentelemetry-sdk" in told["says"]
     (session,) = local.request("GET", "/api/sessions").json["sessions"]
     assert local.span_names(session["_id"]) == ["alone"]
+
+
+def test_the_environments_resource_attributes_stay(run_python, local):
+    """Those given to init lie over OTEL_RESOURCE_ATTRIBUTES, as OpenTelemetry has it; and the service is one of Python."""
+    run_python(
+        """
+        session_recorder.init(resourceAttributes={"serviceName": "cart", "team": "blue", "nothing": None})
+        session_recorder.start(); session_recorder.stop(); session_recorder.shutdown()
+        """,
+        to=local,
+        OTEL_RESOURCE_ATTRIBUTES="team=red,region=eu",
+    )
+    (session,) = local.request("GET", "/api/sessions").json["sessions"]
+    found = session["resourceAttributes"]
+    assert (found["team"], found["region"], found["service.name"]) == ("blue", "eu", "cart")
+    assert found["telemetry.sdk.language"] == "python" and found["process.runtime.name"] == "cpython"

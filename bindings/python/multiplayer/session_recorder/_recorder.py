@@ -234,9 +234,11 @@ class SessionRecorder:
                 options[name] = list(dict.fromkeys([*_options.names(options.get(name)), *wanted]))
         # Nothing runs Python on the library's threads unless somebody wants the lines.
         wants_log = log is not None or options.get("log_level") is not None or bool(os.environ.get("MPR_LOG"))
-        given = _options.encoded(options)
+        given = _options.encoded({name: value for name, value in options.items() if not _merged(name, value)})
         handle = lib.mpr_options_new()
         try:
+            if isinstance(options.get("resource_attributes", {}), Mapping):
+                check(lib.mpr_options_set_resource_attributes(handle, _resource(handle, options)))
             check(lib.mpr_options_set_json(handle, given))
             if wants_log:
                 line = _native.mpr_log_fn(_forward(log))
@@ -453,6 +455,18 @@ def _mapping(config: Any) -> Mapping[str, Any]:
     if not fields:
         raise invalid("init: options are a dict or keywords, and not %s" % type(config).__name__)
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _merged(name: str, value: Any) -> bool:
+    return name == "resource_attributes" and isinstance(value, Mapping)
+
+
+def _resource(handle: Any, options: Mapping[str, Any]) -> bytes:
+    """The attributes of OTEL_RESOURCE_ATTRIBUTES and those given here over them, as OpenTelemetry has it."""
+    there = json.loads(_native.read_text(lib.mpr_options_get_resource_attributes, handle) or "{}")
+    # The platform shows a service by its language.
+    python = {"telemetry.sdk.language": "python", "process.runtime.name": sys.implementation.name}
+    return _options.dumped({**python, **there, **(options.get("resource_attributes") or {})}, "init: resourceAttributes")
 
 
 def _otel_resource(options: Mapping[str, Any]) -> Dict[str, Any]:

@@ -221,27 +221,31 @@ class Exchange:
             pass
 
 
-def current() -> Any:
-    """OpenTelemetry's current span, or None where there is no OpenTelemetry or no span."""
-    trace = sys.modules.get("opentelemetry.trace")
-    if trace is None:
-        return None
-    span = trace.get_current_span()
-    return None if span is trace.INVALID_SPAN else span
-
-
-def begin(own: Callable[[], _recorder.Span]) -> Optional[Exchange]:
-    """The exchange of the request that OpenTelemetry's current span stands for; without OpenTelemetry, of a span of our
-    own. None when it is part of no session."""
+def wanted() -> Any:
+    """The span of OpenTelemetry to capture for: None when what runs is part of no session, OWN where there is no
+    OpenTelemetry or no span of it. It is asked for every request, hence before anything else is looked at."""
     if not _recorder.session_recorder._on:
         return None
-    span = current()
-    if span is not None:
-        trace_id = span.get_span_context().trace_id
-        if trace_id:
-            if trace_id >> 104 not in IN_SESSION or not span.is_recording():
-                return None
-            return Exchange(span, trace_id.to_bytes(16, "big"), False)
+    trace = sys.modules.get("opentelemetry.trace")
+    if trace is None:
+        return OWN
+    span = trace.get_current_span()
+    trace_id = span.get_span_context().trace_id
+    if not trace_id:
+        return OWN
+    return span if trace_id >> 104 in IN_SESSION and span.is_recording() else None
+
+
+#: A span of our own is to be begun.
+OWN: Any = object()
+
+
+def begin(span: Any, own: Callable[[], _recorder.Span]) -> Optional[Exchange]:
+    """The exchange of what wanted() gave; own() begins a span. None when that is part of no session."""
+    if span is None:
+        return None
+    if span is not OWN:
+        return Exchange(span, span.get_span_context().trace_id.to_bytes(16, "big"), False)
     made = own()
     if not made.recorded:
         made.end()

@@ -23,7 +23,7 @@ class SessionRecorderASGIMiddleware:
         exchange = None
         if scope["type"] == "http":
             try:
-                exchange = _capture.begin(lambda: _own_span(scope))
+                exchange = _capture.begin(_capture.wanted(), lambda: _own_span(scope))
             except Exception as error:
                 _recorder._log(40, "a request could not be captured: %r" % error)
         if exchange is None:

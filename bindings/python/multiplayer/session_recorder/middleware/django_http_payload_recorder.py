@@ -91,8 +91,11 @@ class DjangoOtelHttpPayloadRecorderMiddleware:
         return self._answered(exchange, request, response)
 
     def _asked(self, request: Any) -> Optional[_capture.Exchange]:
+        span = _capture.wanted()
+        if span is None:
+            return None
         try:
-            exchange = _capture.begin(lambda: _own_span(request))
+            exchange = _capture.begin(span, lambda: _own_span(request))
             if exchange is None:
                 return None
             scope = getattr(request, "scope", None)

@@ -22,12 +22,15 @@ def _request() -> Any:
 
 
 def _asked(wanted: Rules) -> None:
+    span = _capture.wanted()
+    if span is None:
+        return
     request = _request()
     environ = request.environ
     if _KEY in environ:
         return
     exchange = _capture.begin(
-        lambda: _capture.wsgi_own_span(environ, request.url_rule.rule if request.url_rule is not None else "")
+        span, lambda: _capture.wsgi_own_span(environ, request.url_rule.rule if request.url_rule is not None else "")
     )
     if exchange is None:
         return
@@ -47,6 +50,9 @@ def _asked(wanted: Rules) -> None:
 
 
 def _answered(response: Any, wanted: Rules) -> Any:
+    # Looking at the request costs more than this. (A span of our own is none of OpenTelemetry's.)
+    if _capture.wanted() is None and _recorder._current_span.get() is None:
+        return response
     exchange: Optional[_capture.Exchange] = _request().environ.get(_KEY)
     if exchange is None or exchange.response is not None:
         return response

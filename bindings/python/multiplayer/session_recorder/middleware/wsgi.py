@@ -20,8 +20,11 @@ class SessionRecorderWSGIMiddleware:
         self._rules = rules(config, options)
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
+        span = _capture.wanted()
+        if span is None:
+            return self.app(environ, start_response)
         try:
-            exchange = _capture.begin(lambda: _capture.wsgi_own_span(environ))
+            exchange = _capture.begin(span, lambda: _capture.wsgi_own_span(environ))
         except Exception as error:
             _recorder._log(40, "a request could not be captured: %r" % error)
             exchange = None
