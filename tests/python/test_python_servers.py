@@ -151,8 +151,8 @@ class Server:
         assert status == 200, (status, answer, self.log.read_text()[-3000:])
         return json.loads(answer)
 
-    def end(self, with_signal=signal.SIGTERM):
-        self.process.send_signal(with_signal)
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
@@ -375,12 +375,21 @@ def test_django_under_asgi(serve, local, path):
 @pytest.mark.parametrize("source", [FLASK, DJANGO], ids=["flask", "django"])
 def test_oldest(serve, local, source):
     """The same with the oldest OpenTelemetry and the frameworks of its time, under the server that they bring."""
-    command = [str(OLDEST), "-c", "from wsgiref.simple_server import make_server; from app import app; make_server('127.0.0.1', {port}, app).serve_forever()"]
-    server = serve(source, command, SESSION="start")
+    program = """
+import signal, threading
+from wsgiref.simple_server import make_server
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+from app import app
+server = make_server("127.0.0.1", {port}, app)
+threading.Thread(target=server.serve_forever).start()
+signal.sigwait([signal.SIGTERM])
+server.shutdown()
+"""
+    server = serve(source, [str(OLDEST), "-c", program], SESSION="start")
     (session,) = local.request("GET", "/api/sessions").json["sessions"]
     for number in range(5):
         server.login(number)
-    server.end(signal.SIGINT)
+    server.end()
     check(local, session["_id"], range(5))
 
 
