@@ -325,6 +325,28 @@ session_recorder.shutdown()
     assert [secret for secret in SECRETS if secret in kept(local)] == []
 
 
+def test_headers_that_are_none(run_python, local):
+    """Line breaks inside a value, a value with no name, text that is not Latin: the rest is captured, and nothing leaks."""
+    run_python(
+        WSGI
+        + """
+def app(environ, start):
+    environ["wsgi.input"].read()
+    start("200 OK", [("Content-Type", "text/plain"), ("X-A", "a\\nhunter2"), ("Cookie", "b=1\\r c=hunter2"), ("X-Snow", "\u2603"), ("Set-Cookie", "a=c00kie\\r\\nhunter2")])
+    return [b"fine"]
+session_recorder.init(); session_recorder.start()
+ask(SessionRecorderWSGIMiddleware(app), "POST", "/x", b'{"a": 1}', [("x-plain", "yes"), ("", "hunter2"), ("authorization", "Basic\\rhunter2")], CONTENT_TYPE="application/json")
+session_recorder.stop(); session_recorder.shutdown()
+""",
+        to=local,
+    )
+    found = content(one(local)["spans"][0])
+    assert json.loads(found["request.headers"])["X-Plain"] == "yes" and found["request.body"] == '{"a": 1}'
+    answered = json.loads(found["response.headers"])
+    assert answered["Content-Type"] == "text/plain" and answered["X-Snow"] == "\u2603" and found["response.body"] == "fine"
+    assert "hunter2" not in found["request.headers"].replace(answered["X-A"], "") and b"c00kie" not in kept(local)
+
+
 def test_sdk_functions(run_python, local):
     """SessionRecorderSdk on OpenTelemetry's span, on the recorder's, and on none."""
     run_python(

@@ -398,3 +398,25 @@ with trace.get_tracer("t").start_as_current_span("last words"): pass
     )
     (session,) = local.request("GET", "/api/sessions").json["sessions"]
     assert local.span_names(session["_id"]) == ["last words"] and not session["live"]
+
+
+def test_grpc_exporter(run_python, platform, python):
+    """The exporters of that name send over gRPC, to the endpoint and with the key that they were given."""
+    from grpc_server import GrpcServer
+
+    with GrpcServer() as server:
+        run_python(
+            SETUP
+            + """
+for name in ("MULTIPLAYER_API_KEY", "OTEL_EXPORTER_OTLP_ENDPOINT"): del os.environ[name]
+trace.set_tracer_provider(provider(BatchSpanProcessor(GRPCOTLPSpanExporter(api_key="the-key", endpoint=sys.argv[1]))))
+session_recorder.init(); session_recorder.start()
+with trace.get_tracer("t").start_as_current_span("over gRPC"): pass
+session_recorder.stop(); session_recorder.shutdown()
+""",
+            f"http://127.0.0.1:{server.port}",
+            to=platform,
+            python=python,
+        )
+        assert [s["name"] for s in server.spans] == ["over gRPC"]
+    assert platform.of("traces") == []

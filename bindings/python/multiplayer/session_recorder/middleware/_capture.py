@@ -83,12 +83,12 @@ class Payload:
 
     def made(self, span: Any) -> Dict[str, Any]:
         """The attributes of what was captured; none where they are on the span already."""
-        rules, head = self.rules, self.head
+        rules = self.rules
         body = b"" if not self._chunks else self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         if rules.plain and type(span) is _recorder.Span and self._capture is None:
             # One of our own: the attributes need not come through Python.
             library = quick if len(body) <= _recorder.SMALL else lib
-            library.mpr_span_capture_payload(span._handle, self.kind, head, len(head), body, len(body))
+            self._given(lambda head: library.mpr_span_capture_payload(span._handle, self.kind, head, len(head), body, len(body)))
             return {}
         found: Dict[str, Any] = {}
         _sink.found = found
@@ -97,13 +97,23 @@ class Payload:
             self.free()
         else:
             given = b"" if rules.own_body else body
-            if len(given) <= _recorder.SMALL:
-                quick.mpr_capture_payload(self.kind, self.trace_id, head, len(head), given, len(given), _COLLECT, None)
-            else:
-                lib.mpr_capture_payload(self.kind, self.trace_id, head, len(head), given, len(given), _collect, None)
+            library, collect = (quick, _COLLECT) if len(given) <= _recorder.SMALL else (lib, _collect)
+            self._given(
+                lambda head: library.mpr_capture_payload(
+                    self.kind, self.trace_id, head, len(head), given, len(given), collect, None
+                )
+            )
         if not rules.plain:
-            rules.finish(self.kind, found, head, body, self.size, span)
+            rules.finish(self.kind, found, self.head, body, self.size, span)
         return found
+
+    def _given(self, give: Callable[[bytes], int]) -> None:
+        status = give(self.head)
+        if status < 0:
+            self.head = _clean(self.head)
+            status = give(self.head)
+            if status < 0:
+                _recorder._refused(status)
 
     def note(self, span: Any, reason: str) -> None:
         """Puts the headers on a span, and in place of the body why it is not there."""
@@ -297,13 +307,16 @@ def text_head(headers: Any) -> bytes:
 
 def _lines(lines: List[str]) -> bytes:
     text = "\r\n".join(lines)
-    if text.count("\n") >= len(lines) and lines:
-        # A line break inside a value would be read as another header.
-        text = "\r\n".join(" ".join(line.splitlines()) for line in lines)
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
         return text.encode("utf-8", "replace")
+
+
+def _clean(head: bytes) -> bytes:
+    """Lines without what the library refuses: line breaks of half a kind inside a value, and what is no header."""
+    lines = (line.replace(b"\r", b" ").replace(b"\n", b" ") for line in head.split(b"\r\n"))
+    return b"\r\n".join(line for line in lines if b":" in line and line[:1] not in b": \t")
 
 
 def bytes_head(headers: Any) -> bytes:
