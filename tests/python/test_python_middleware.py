@@ -178,13 +178,16 @@ def test_more_names_than_init_was_told(run_python):
             '{"name": "zonk", "value": "v4lue"}', '{"inner": "{\\"zonk\\": \\"v4lue\\"}"}', 'the zonk is v4lue', '<zonk>v4lue</zonk>',
             '{"zonk": "v4lue"', 'z%6Fnk=v4lue', '&#122;onk: v4lue', '[' * 3000 + '{"zonk": "v4lue"}' + ']' * 3000)],
             kept=[names.apply('{"plain": "kept"}'), names.apply("plain text 100 %"), names.apply("a\\b")],
-            function=mask(["zonk"])({"zonk": 5, "password": "x", "a": 1}), text=mask()('{"pin": "1234"}', None), bad=mask()(object()))
+            function=mask(["zonk"])({"zonk": 5, "password": "x", "a": 1}), text=mask()('{"pin": "1234", "plain": ["words", 5, {"a": "b"}]}', None),
+            none=[mask()(object()), mask([])("plain words"), mask()(b"\xff"), mask()('["' + "[" * 5000)])
         """
     )
     assert not [one for one in told["out"] if "v4lue" in one]
     assert json.loads(told["out"][1])["ok"] == "kept" and told["out"][2] == "a=1&zonk=***MASKED***&b=2"
     assert told["kept"][0] == '{"plain": "kept"}'
-    assert json.loads(told["function"]) == {"zonk": "***MASKED***", "password": "***MASKED***", "a": 1} and "1234" not in told["text"]
+    assert json.loads(told["function"]) == {"zonk": "***MASKED***", "password": "***MASKED***", "a": 1}
+    assert json.loads(told["text"]) == {"pin": "***MASKED***", "plain": ["***MASKED***", 5, {"a": "***MASKED***"}]}
+    assert told["none"][1:] == ["***MASKED***"] * 3 and "object" not in told["none"][0]
 
 
 def test_streams_pass_and_are_not_held(run_python, local):

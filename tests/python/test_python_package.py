@@ -88,7 +88,7 @@ session_recorder.stop()
 
 def test_source_distribution(built, tmp_path):
     """It installs with no compiler as well, and then says which wheel has the library."""
-    _, sdist = built
+    binary, sdist = built
     env = {name: value for name, value in os.environ.items() if name not in ("MPR_LIBRARY", "PYTHONPATH")}
     run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", tmp_path, sdist, env=env)
     (wheel,) = tmp_path.glob("*.whl")
@@ -96,7 +96,8 @@ def test_source_distribution(built, tmp_path):
     python = clean_venv(tmp_path / "venv", wheel)
     done = subprocess.run([python, "-c", "import multiplayer.session_recorder"], env={}, capture_output=True, text=True)
     last = done.stderr.splitlines()[-1]
-    assert "ImportError: libmpr is not found. Looked for" in last and "manylinux_2_34_x86_64.whl" in last and "MPR_LIBRARY" in last
+    assert "ImportError: libmpr is not found. Looked for" in last and "MPR_LIBRARY" in last
+    assert binary.name.replace("2.0.0", "…") in last, "it names the wheel that there is"
 
 
 def test_typed(build, tmp_path):

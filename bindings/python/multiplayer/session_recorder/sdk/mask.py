@@ -92,12 +92,25 @@ def _letters(text: str) -> str:
 
 def mask(keys_to_mask: Optional[Sequence[str]] = None) -> Callable[..., str]:
     """A function (value, span=None) that gives the masked text of a body: text, bytes, or anything that JSON has a form
-    for. The library's rules hold for all; keys_to_mask are more names."""
+    for. The library's rules hold for all; keys_to_mask are more names. Without names, as in 1.x, every text is masked.
+    """
     more = Names(keys_to_mask or ())
 
     def apply(value: Any, span: Any = None) -> str:
         content, content_type = as_content(value)
-        text = mask_text(content, content_type)
-        return more.apply(text) if more.needed else text
+        if more.needed:
+            return more.apply(mask_text(content, content_type))
+        try:
+            return json.dumps(_all(json.loads(content)), ensure_ascii=False, separators=(",", ":"))
+        except (ValueError, RecursionError):
+            return MASK_PLACEHOLDER
 
     return apply
+
+
+def _all(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _all(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_all(one) for one in value]
+    return MASK_PLACEHOLDER if isinstance(value, str) else value
