@@ -11,7 +11,7 @@ PREFIX ?= /usr/local
 export MPR_BUILD := $(BUILD)
 
 .PHONY: help demo test build deps venv otelcol otel-cpp check cargo-test interleavings tsan python-test spool-torture header picture install size bench bench-delivery bench-mask bench-otel-cpp bench-scale fuzz clean
-.PHONY: test-deps dist deb abi-check
+.PHONY: test-deps dist deb abi-check wheel bench-python
 
 help:
 	@echo "make demo      build, record a real C server with the local recorder, show the session"
@@ -20,6 +20,7 @@ help:
 	@echo "make install   header, library, pkg-config and CMake files into PREFIX (default /usr/local), DESTDIR honoured"
 	@echo "make dist      the release as a tarball, in build/dist"
 	@echo "make deb       Debian packages, in build/deb"
+	@echo "make wheel     the Python wheel, with the library in it, and the source distribution, into build/wheel"
 	@echo "make header    write include/mpr.h anew from src/abi"
 	@echo "make abi-check what the library promises to programs that were compiled against earlier ones (docs/abi.md)"
 	@echo "make size      what the shared library weighs, and what it costs a process to have it"
@@ -27,6 +28,7 @@ help:
 	@echo "make bench-delivery  spans and their delivery beside OpenTelemetry C++ and Rust (ROUNDS=5), with what they need"
 	@echo "make bench-otel-cpp  libmpr inside OpenTelemetry C++ beside that one's own generator, sampler and exporter"
 	@echo "make bench-scale  what a span costs in a process, an agent and a gateway (docs/scale.md)"
+	@echo "make bench-python  the Python package beside the published one: what becomes of programs, CPU per request, import"
 	@echo "make bench-mask  masking beside its peers, with what they need from PyPI and npm"
 	@echo "make spool-torture  kill processes with a spool 1,000 times (KILLS=1000)"
 	@echo "make otelcol   a real OpenTelemetry Collector for the tests, from Debian's packages (3 minutes, once)"
@@ -58,10 +60,17 @@ $(BUILD)/examples/node-koffi/.installed: examples/node-koffi/package.json
 	  echo "koffi cannot be installed from npm: without the test of examples/node-koffi"
 
 # A stamp, since .venv/bin/python is a link to the system's Python.
-venv: .venv/.installed
+# The second one has the oldest OpenTelemetry that the Python package takes. uWSGI comes as source; without it its test is
+# skipped and says so.
+venv: .venv/.installed .venv/oldest/.installed
 .venv/.installed: tests/requirements.txt
 	python3 -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uwsgi==2.0.31 >/dev/null 2>&1 || echo "uWSGI cannot be built here"
+	@touch $@
+.venv/oldest/.installed: tests/requirements-oldest.txt .venv/.installed
+	python3 -m venv .venv/oldest
+	.venv/oldest/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements-oldest.txt
 	@touch $@
 
 # A real OpenTelemetry Collector for the tests. Where it cannot be had, they are skipped and say why.
@@ -121,6 +130,10 @@ deb: build
 abi-check: build
 	@python3 tests/abi/policy.py
 
+# Into build/wheel. The wheel's tag is that of the newest symbol of glibc that the library asks for.
+wheel: build venv
+	@tools/wheel.sh $(BUILD)/lib/libmpr.so
+
 size: build
 	@mkdir -p $(BUILD)/benches
 	@gcc -O2 -std=gnu11 -Wall -Wextra benches/start.c -o $(BUILD)/benches/start -ldl
@@ -153,6 +166,15 @@ bench-scale: build venv otelcol
 	@mkdir -p $(BUILD)/benches
 	gcc -O2 -std=gnu11 -Wall -Wextra -Iinclude benches/scale.c -o $(BUILD)/benches/scale -L$(BUILD)/lib -Wl,-rpath,$(BUILD)/lib -lmpr -lpthread
 	@$(PYTHON) benches/scale.py
+
+# Ours from its wheel, the published one from PyPI, each in a venv of its own.
+bench-python: wheel
+	@for which in peer ours; do [ -e $(BUILD)/benches/python/$$which/.installed ] || { \
+	  python3 -m venv $(BUILD)/benches/python/$$which && \
+	  $(BUILD)/benches/python/$$which/bin/python -m pip install --quiet --disable-pip-version-check -r benches/python-$$which.txt && \
+	  touch $(BUILD)/benches/python/$$which/.installed; } || exit 1; done
+	@$(BUILD)/benches/python/ours/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps $(BUILD)/wheel/*.whl
+	@python3 benches/python.py $(BUILD)
 
 # The peers, in the versions that the figures are told for. A registry that cannot be reached costs its columns, not the
 # run. Without link-time optimisation: it takes minutes and changes nothing here, since masking calls no other crate.

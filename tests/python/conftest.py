@@ -17,7 +17,9 @@ PACKAGE = ROOT / "bindings" / "python"
 
 PRELUDE = """\
 import ctypes, gc, json, os, sys, threading, time, weakref
-from multiplayer.session_recorder import *
+from multiplayer.session_recorder import (
+    PayloadKind, SessionRecorder, SessionRecorderError, SessionType, Severity, Span, SpanKind, SpanStatus, session_recorder,
+)
 from multiplayer.session_recorder._native import *
 
 def tell(**values):
@@ -34,37 +36,55 @@ def nothing_lost(stats):
 """
 
 
+def python_env(build, to=None, **environment):
+    """The environment of a Python program that uses the package of the source tree, and records into `to`."""
+    ours = re.compile("OTEL_|MULTIPLAYER_|MPR_|SSL_CERT_|.*_PROXY$", re.IGNORECASE)
+    env = {name: value for name, value in os.environ.items() if not ours.match(name)}
+    env.update(
+        PYTHONPATH=str(PACKAGE),
+        PYTHONDONTWRITEBYTECODE="1",
+        PYTHONFAULTHANDLER="1",
+        # From 3.12 on Python warns of any fork of a process with threads, and the library has one.
+        PYTHONWARNINGS="ignore:This process:DeprecationWarning",
+        MPR_LIBRARY=str(build / "lib" / "libmpr.so.0"),
+    )
+    if to is not None:
+        base = getattr(to, "url", None) or to.base
+        env.update(
+            MULTIPLAYER_API_KEY="local",
+            MULTIPLAYER_BASE_API_URL=base,
+            OTEL_EXPORTER_OTLP_ENDPOINT=base,
+            OTEL_SERVICE_NAME="shop",
+        )
+    env.update(environment)
+    return env
+
+
+# The OpenTelemetry of tests/requirements.txt, and the oldest that the package takes.
+OLDEST = ROOT / ".venv" / "oldest" / "bin" / "python"
+
+
+@pytest.fixture(params=["current", "oldest"])
+def python(request):
+    """A Python with each OpenTelemetry."""
+    if request.param == "oldest" and not OLDEST.exists():
+        pytest.skip("the venv with the oldest OpenTelemetry is not there: make venv")
+    return OLDEST if request.param == "oldest" else sys.executable
+
+
 @pytest.fixture
 def run_python(build, tmp_path):
-    """run_python(script, *args, to=None, status=0, silent=True, **environment) → what the script gave to tell().
+    """run_python(script, *args, to=None, status=0, silent=True, python=None, **environment) → what the script gave to tell().
 
     `to` is a local recorder or a fake platform that the environment names. Fails the test unless the process ends with
     `status` and, when `silent`, writes nothing to stderr: the library never prints."""
 
-    def run(script, *args, to=None, status=0, silent=True, timeout=90, **environment):
-        ours = re.compile("OTEL_|MULTIPLAYER_|MPR_|SSL_CERT_|.*_PROXY$", re.IGNORECASE)
-        env = {name: value for name, value in os.environ.items() if not ours.match(name)}
-        env.update(
-            PYTHONPATH=str(PACKAGE),
-            PYTHONDONTWRITEBYTECODE="1",
-            PYTHONFAULTHANDLER="1",
-            # From 3.12 on Python warns of any fork of a process with threads, and the library has one.
-            PYTHONWARNINGS="ignore:This process:DeprecationWarning",
-            MPR_LIBRARY=str(build / "lib" / "libmpr.so.0"),
-        )
-        if to is not None:
-            base = getattr(to, "url", None) or to.base
-            env.update(
-                MULTIPLAYER_API_KEY="local",
-                MULTIPLAYER_BASE_API_URL=base,
-                OTEL_EXPORTER_OTLP_ENDPOINT=base,
-                OTEL_SERVICE_NAME="shop",
-            )
-        env.update(environment)
+    def run(script, *args, to=None, status=0, silent=True, timeout=90, python=None, **environment):
+        env = python_env(build, to, **environment)
         program = tmp_path / "program.py"
         program.write_text(PRELUDE + textwrap.dedent(script))
         done = subprocess.run(
-            [sys.executable, str(program), *map(str, args)],
+            [str(python or sys.executable), str(program), *map(str, args)],
             env=env, cwd=tmp_path, capture_output=True, text=True, timeout=timeout,
         )
         said = f"status {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-8000:]}"

@@ -249,7 +249,7 @@ def test_remote_check(run_python, local):
     """Nothing to do, then the platform wants a session."""
     script = """
         session_recorder.init()
-        tell(started=session_recorder.check_remote_continuous_session({"sessionAttributes": {"account": "acme"}}),
+        tell(started=bool(session_recorder.check_remote_continuous_session({"sessionAttributes": {"account": "acme"}})),
              type=session_recorder.session_info().get("type"))
         session_recorder.shutdown()
         """

@@ -19,10 +19,11 @@ into an interpreter that is gone cannot be answered.
 """
 
 import ctypes
-import ctypes.util
 import itertools
 import os
 import sys
+from typing import Any, Dict, Tuple
+
 from ctypes import (
     CFUNCTYPE, POINTER, Structure,
     c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p,
@@ -109,7 +110,7 @@ class mpr_stats(Structure):
         )
     ]
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(struct_size=ctypes.sizeof(mpr_stats))
 
 
@@ -146,7 +147,7 @@ class _Bytes(c_void_p):
     """A uint8_t pointer: bytes or a ctypes array. c_void_p alone would take str, too, and pass UTF-32."""
 
     @classmethod
-    def from_param(cls, value):
+    def from_param(cls, value: Any) -> Any:
         if isinstance(value, str):
             raise TypeError("bytes or a ctypes array expected, not str")
         return c_void_p.from_param(value)
@@ -155,10 +156,10 @@ class _Bytes(c_void_p):
 class _Callback:
     """A callback parameter that takes None for NULL, which ctypes function types do not."""
 
-    def __init__(self, function_type):
+    def __init__(self, function_type: Any) -> None:
         self.function_type = function_type
 
-    def from_param(self, value):
+    def from_param(self, value: Any) -> Any:
         return self.function_type() if value is None else self.function_type.from_param(value)
 
 
@@ -176,7 +177,7 @@ _log_fn, _free_fn, _mask_fn, _trace_id_fn, _short_id_fn, _sampler_fn, _done_fn, 
 )
 
 # Options, by the type of their value. Each has a setter and a getter of the same shape.
-OPTIONS = {
+OPTIONS: Dict[Any, Tuple[str, ...]] = {
     c_char_p: (
         "api_key", "api_base_url", "traces_endpoint", "logs_endpoint", "protocol", "compression", "headers", "ca_file",
         "client_cert", "client_key", "proxy", "service_name", "service_version", "environment", "resource_attributes",
@@ -192,7 +193,7 @@ OPTIONS = {
 }
 
 # name: (result, parameters...)
-FUNCTIONS = {
+FUNCTIONS: Dict[str, Tuple[Any, ...]] = {
     "mpr_version": (_text,),
     "mpr_abi_version": (c_uint32,),
     "mpr_status_name": (_text, _status),
@@ -261,14 +262,20 @@ for _type, _names in OPTIONS.items():
         )
 
 
-def _load():
-    """The library: MPR_LIBRARY, else beside this package, else where the system looks."""
+def _wheel() -> str:
+    """What to install where the library is missing. The wheels name the oldest glibc that they run with."""
+    return (
+        "The wheel multiplayer_session_recorder-…-py3-none-manylinux_2_34_x86_64.whl has it (Linux on x86-64 with glibc "
+        "2.34 or newer; pip older than 20.3 does not see it: pip install --upgrade pip). Elsewhere build libmpr and set "
+        "the environment variable MPR_LIBRARY to the path of its file."
+    )
+
+
+def _path() -> str:
+    """The library's file: MPR_LIBRARY, else beside this package, else where the system looks."""
     named = os.environ.get("MPR_LIBRARY")
     if named:
-        try:
-            return ctypes.CDLL(named)
-        except OSError as error:
-            raise ImportError("libmpr: MPR_LIBRARY is %r, which cannot be loaded: %s" % (named, error)) from None
+        return named
     if sys.platform == "win32":
         names = ["mpr.dll"]
     elif sys.platform == "darwin":
@@ -277,64 +284,95 @@ def _load():
         names = ["libmpr.so.0", "libmpr.so"]
     here = os.path.dirname(os.path.abspath(__file__))
     beside = [os.path.join(here, name) for name in names]
-    path = next(filter(os.path.isfile, beside), None) or ctypes.util.find_library("mpr")
+    path = next(filter(os.path.isfile, beside), None)
+    if path is None:
+        # Imported here: it is slow, and a wheel has the library beside it.
+        import ctypes.util
+
+        path = ctypes.util.find_library("mpr")
     if path is None:
         raise ImportError(
-            "libmpr is not found. Looked for %s, and for \"mpr\" among the system's libraries. Install libmpr, or set "
-            "the environment variable MPR_LIBRARY to the path of its file (e.g. /usr/local/lib/%s)."
-            % (", ".join(beside), names[0])
+            "libmpr is not found. Looked for %s, and for \"mpr\" among the system's libraries; MPR_LIBRARY is not set. %s"
+            % (", ".join(beside), _wheel())
         )
+    return path
+
+
+def _load(path: str, loader: Any) -> Any:
     try:
-        return ctypes.CDLL(path)
+        return loader(path)
     except OSError as error:
-        raise ImportError(
-            "libmpr: %s cannot be loaded: %s. Set the environment variable MPR_LIBRARY to the path of a libmpr for "
-            "this machine." % (path, error)
-        ) from None
+        named = "MPR_LIBRARY is %r, which" % path if os.environ.get("MPR_LIBRARY") else path
+        raise ImportError("libmpr: %s cannot be loaded: %s. %s" % (named, error, _wheel())) from None
 
 
-def _declare(library):
-    for name, (result, *parameters) in FUNCTIONS.items():
+def _declare(library: Any, names: Any, plain: bool = False) -> Any:
+    for name in names:
+        result, *parameters = FUNCTIONS[name]
         try:
             function = getattr(library, name)
         except AttributeError:
             raise ImportError(
-                "libmpr: the library has no %s. It is older than this package, which needs ABI version %d."
-                % (name, MPR_ABI_VERSION)
+                "libmpr: the library has no %s. It is older than this package, which needs ABI version %d. %s"
+                % (name, MPR_ABI_VERSION, _wheel())
             ) from None
         function.restype = result
-        function.argtypes = parameters
+        function.argtypes = [
+            (c_void_p if plain and (one is _Bytes or isinstance(one, _Callback)) else one) for one in parameters
+        ]
     return library
 
 
-#: The library, e.g. lib.mpr_version().
-lib = _declare(_load())
+_FILE = _path()
+
+#: The library, e.g. lib.mpr_version(). Python's lock is released around each call.
+lib: Any = _declare(_load(_FILE, ctypes.CDLL), FUNCTIONS)
+
+#: The same for what never waits and is over within microseconds: with Python's lock kept. Giving it away costs more than
+#: these calls take, and with busy threads up to 5 ms until one has it again.
+quick: Any = _declare(
+    _load(_FILE, ctypes.PyDLL),
+    (
+        "mpr_generate_trace_id", "mpr_generate_span_id", "mpr_trace_kind", "mpr_should_sample", "mpr_capture_payload",
+        "mpr_span_begin", "mpr_span_get_context", "mpr_span_set_string", "mpr_span_set_int", "mpr_span_set_double",
+        "mpr_span_set_bool", "mpr_span_set_status", "mpr_span_capture_payload", "mpr_span_end", "mpr_export_traces",
+        "mpr_traceparent_parse", "mpr_traceparent_format", "mpr_last_error", "mpr_status_name",
+    ),
+    # Content is bytes and a callback its address, which the callers in this package see to: looking each time costs as
+    # much as the call.
+    plain=True,
+)
 
 # ---- Helpers ----
 
 
-class SessionRecorderError(Exception):
-    """A call of libmpr that failed.
+class SessionRecorderError(RuntimeError, ValueError):
+    """A call that failed; the one exception of this package. (Its bases are what the package's 1.x raised.)
 
     code: the MPR_ERR_* number. name: its name, e.g. "MPR_ERR_NETWORK". message: what was wrong and what would be
     right, in one line; it holds no API key and nothing recorded. retryable: whether the same call may succeed later.
     """
 
-    def __init__(self, code, name, message):
+    def __init__(self, code: int, name: str, message: str) -> None:
         super().__init__(code, name, message)
         self.code = code
         self.name = name
         self.message = message
 
     @property
-    def retryable(self):
-        return lib.mpr_status_is_retryable(self.code) == 1
+    def retryable(self) -> bool:
+        return bool(lib.mpr_status_is_retryable(self.code) == 1)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "%s (%s %d)" % (self.message, self.name, self.code)
 
 
-def check(status):
+def invalid(message: str) -> SessionRecorderError:
+    """The error of an argument that never came to the library."""
+    return SessionRecorderError(MPR_ERR_INVALID_ARGUMENT, "MPR_ERR_INVALID_ARGUMENT", message)
+
+
+def check(status: int) -> int:
     """Returns MPR_OK or a positive status ("nothing to do"); raises SessionRecorderError for a negative one."""
     if status >= 0:
         return status
@@ -345,7 +383,7 @@ def check(status):
     )
 
 
-def read_text(function, *arguments):
+def read_text(function: Any, *arguments: Any) -> str:
     """The str that function(*arguments, out, capacity, needed) writes, e.g. read_text(lib.mpr_session_info)."""
     needed = c_size_t(1024)
     while True:
@@ -357,11 +395,11 @@ def read_text(function, *arguments):
             return buffer.value.decode()
 
 
-_held = {}
+_held: Dict[int, Tuple[Any, ...]] = {}
 _held_keys = itertools.count(1)
 
 
-def hold(*objects):
+def hold(*objects: Any) -> int:
     """Keeps objects (callbacks and what they need) alive for the library; the user_data to register them with.
 
     Pass free_held as free_user_data and the library lets go of them when it is done:
@@ -373,11 +411,22 @@ def hold(*objects):
     return key
 
 
-def held(user_data):
+def held(user_data: int) -> Tuple[Any, ...]:
     """The objects of hold(), inside a callback."""
     return _held[user_data]
 
 
-@mpr_free_fn
-def free_held(user_data):
+@mpr_free_fn  # type: ignore[untyped-decorator]
+def free_held(user_data: int) -> None:
     _held.pop(user_data, None)
+
+
+def read_counted(function: Any, *arguments: Any) -> bytes:
+    """What function(*arguments, out, capacity, needed) writes with no NUL behind it, e.g. of lib.mpr_mask."""
+    needed = c_size_t(4096)
+    while True:
+        buffer = ctypes.create_string_buffer(needed.value)
+        status = function(*arguments, buffer, len(buffer), ctypes.byref(needed))
+        if status != MPR_ERR_BUFFER_TOO_SMALL:
+            check(status)
+            return buffer.raw[: needed.value]

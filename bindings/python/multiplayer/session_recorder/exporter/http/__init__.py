@@ -1,0 +1,6 @@
+"""Exporters over OTLP/HTTP."""
+
+from .log_exporter import OTLPLogExporter
+from .trace_exporter import OTLPSpanExporter
+
+__all__ = ["OTLPLogExporter", "OTLPSpanExporter"]

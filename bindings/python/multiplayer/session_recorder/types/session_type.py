@@ -1,0 +1,5 @@
+"""What start() starts."""
+
+from .._recorder import SessionType
+
+__all__ = ["SessionType"]

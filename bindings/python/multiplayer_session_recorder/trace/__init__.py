@@ -1,0 +1,1 @@
+"""multiplayer.session_recorder.trace under its name of 1.x."""
