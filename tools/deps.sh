@@ -43,6 +43,8 @@ fi
 
 [ "${1-}" = tests ] || exit 0
 missing=""
+# A second compiler for the headers.
+need clang clang
 # The C++ examples.
 need /usr/include/httplib.h libcpp-httplib-dev
 need grpc_cpp_plugin protobuf-compiler-grpc

@@ -12,7 +12,7 @@ WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 COMPILERS = [
     (compiler, standard)
     for c, cpp in (("gcc", "g++"), ("clang", "clang++"))
-    for compiler, standards in ((c, ("c11", "c17")), (cpp, ("c++11", "c++17")))
+    for compiler, standards in ((c, ("c11", "c17")), (cpp, ("c++11", "c++17", "c++20")))
     for standard in standards
 ]
 

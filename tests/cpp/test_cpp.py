@@ -1,6 +1,7 @@
 """bindings/cpp/mpr.hpp: every function of it, every standard, with sanitizers, with and without what compilers may lack."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -57,6 +58,16 @@ def test_without_what_a_host_may_switch_off(compile_c, run_c, tmp_path, without)
         "  options.log_callback([](int32_t, const char *) {}); return mpr::log(9, \"x\").skipped() ? 0 : 1; }\n"
     )
     run_c(compile_c(source, flags=[*FLAGS, without], compiler="g++", standard="c++11"))
+
+
+@pytest.mark.parametrize("standard", STANDARDS)
+def test_with_another_compiler(tmp_path, include, standard):
+    if not shutil.which("clang++"):
+        pytest.skip("clang++ is not installed")
+    warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
+    command = ["clang++", f"-std={standard}", *warnings, f"-I{include}", f"-I{CPP}", "-fsyntax-only", HERE / "every.cpp"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_in_two_units(compile_c, run_c, tmp_path):

@@ -213,6 +213,8 @@ static void threads_and_forks() {
     Provider provider = otel::make_tracer_provider({}, resource());
     auto tracer = provider->GetTracer("shop");
     CHECK(mpr::start().ok());
+    // The SDK makes some of its own things at the first span; a child that is forked in the middle of that waits for ever.
+    tracer->StartSpan("the first")->End();
     std::vector<std::thread> threads;
     for (int t = 0; t < 8; t++)
         threads.emplace_back([&, t] {
@@ -230,7 +232,7 @@ static void threads_and_forks() {
     }
     for (auto &thread : threads) thread.join();
     CHECK(mpr::stop().ok());
-    CHECK(mpr::stats().exported == 2000);
+    CHECK(mpr::stats().exported == 2001);
 }
 
 /// No recorder at all: the provider works as without us.
