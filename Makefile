@@ -169,7 +169,7 @@ bench-scale: build venv otelcol
 
 # Ours from its wheel, the published one from PyPI, each in a venv of its own.
 bench-python: wheel
-	@for which in peer ours; do [ -e $(BUILD)/benches/python/$$which/.installed ] || { \
+	@for which in peer ours; do [ $(BUILD)/benches/python/$$which/.installed -nt benches/python-$$which.txt ] || { \
 	  python3 -m venv $(BUILD)/benches/python/$$which && \
 	  $(BUILD)/benches/python/$$which/bin/python -m pip install --quiet --disable-pip-version-check -r benches/python-$$which.txt && \
 	  touch $(BUILD)/benches/python/$$which/.installed; } || exit 1; done

@@ -2,8 +2,9 @@
 OpenTelemetry, Flask and Django: what becomes of the same programs, CPU per request, import time and memory. `make bench-python`,
 which makes the venvs; benches/python_app.py is what runs in them.
 
-The processes take turns; the tables have medians over ROUNDS=7 rounds of REQUESTS=2000 requests. CPU is that of the whole process,
-threads included, until all spans are delivered: ours go to a local recorder, the published package's exporter delivers none.
+The processes take turns; the tables have medians over ROUNDS=7 rounds of REQUESTS=2000 requests. CPU is that of all threads
+of the process until all spans are delivered (ours go to a local recorder, the published package's exporter delivers none); of the
+thread that answers it is the tenth percentile of blocks of 50 requests, since the machine may be shared.
 """
 
 import json

@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "bindings" / "python"
+BUILD = Path(os.environ.get("MPR_BUILD") or ROOT / "build").resolve()
 
 PRELUDE = """\
 import ctypes, gc, json, os, sys, threading, time, weakref
@@ -42,7 +43,8 @@ def python_env(build, to=None, **environment):
     env = {name: value for name, value in os.environ.items() if not ours.match(name)}
     env.update(
         PYTHONPATH=str(PACKAGE),
-        PYTHONDONTWRITEBYTECODE="1",
+        # Compiled once for all these processes, and not into the tree.
+        PYTHONPYCACHEPREFIX=str(BUILD / "pycache"),
         PYTHONFAULTHANDLER="1",
         # From 3.12 on Python warns of any fork of a process with threads, and the library has one.
         PYTHONWARNINGS="ignore:This process:DeprecationWarning",
