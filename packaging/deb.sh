@@ -122,8 +122,8 @@ Package: libmpr0
 Multi-Arch: same
 Depends: $(needs "$work/libmpr0/usr/$libdir/libmpr.so.$upstream")
 END
-finish libmpr-dev libdevel "development files" "This package has the header, the static library, and files for
- pkg-config and CMake." <<END
+finish libmpr-dev libdevel "development files" "This package has the headers for C and C++, the static library, and
+ files for pkg-config and CMake." <<END
 Package: libmpr-dev
 Multi-Arch: same
 Depends: libmpr0 (= $version)

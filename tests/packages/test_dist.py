@@ -78,6 +78,14 @@ def test_its_readme_works(unpacked, works, tmp_path):
         here.rename(unpacked)
 
 
+def test_its_cpp_header_compiles(unpacked, tmp_path):
+    """Alone. (That for OpenTelemetry C++ needs an SDK.)"""
+    names = {path.name for path in (unpacked / "include").iterdir()}
+    assert names == {"mpr.h", *(path.name for path in (ROOT / "bindings" / "cpp").glob("*.hpp"))}
+    (tmp_path / "app.cpp").write_text("#include <mpr.hpp>\nint main() { return mpr_abi_version() == 0; }\n")
+    run("g++", "-std=c++11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{unpacked / 'include'}", tmp_path / "app.cpp")
+
+
 def test_its_recorder_runs(unpacked):
     program = unpacked / "bin" / "mpr-local"
     assert re.fullmatch(r"mpr-local \d+\.\d+\.\d+\n", run(program, "--version"))
