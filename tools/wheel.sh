@@ -11,7 +11,8 @@ trap 'rm -rf "$stripped"' EXIT
 strip --strip-unneeded -o "$stripped/libmpr.so" "$library"
 rm -rf "$out"
 mkdir -p "$out"
+(cd "$here" && python3 tools/licences.py --texts mpr) >"$stripped/notices"
 cd "$here/bindings/python"
-MPR_LIBRARY=$stripped/libmpr.so "$python" -m build --no-isolation --wheel --outdir "$out" . >/dev/null
+MPR_NOTICES=$stripped/notices MPR_LIBRARY=$stripped/libmpr.so "$python" -m build --no-isolation --wheel --outdir "$out" . >/dev/null
 "$python" -m build --no-isolation --sdist --outdir "$out" . >/dev/null
 ls -l "$out"

@@ -1,6 +1,6 @@
 """Puts the library into the wheel and says in its name which systems it runs on.
 
-MPR_LIBRARY names the library's file; without it (an installation from the source distribution) the wheel has none, and
+MPR_LIBRARY names the library's file, MPR_NOTICES what the licences of its parts ask to be passed on; without it (an installation from the source distribution) the wheel has none, and
 importing the package tells where to get one.
 """
 
@@ -45,9 +45,12 @@ class CustomBuildHook(BuildHookInterface):
         named = os.environ.get("MPR_LIBRARY")
         if version == "editable" or self.target_name != "wheel" or not named:
             return
-        library = Path(named).resolve()
+        library, notices = Path(named).resolve(), os.environ.get("MPR_NOTICES", "")
+        if not Path(notices).is_file():
+            raise SystemExit("MPR_NOTICES: no such file: '%s'; tools/licences.py --texts mpr writes one" % notices)
         if not sys.platform.startswith("linux") or os.uname().machine != "x86_64":
             raise SystemExit("wheels with a library are built on Linux on x86-64")
         build_data["pure_python"] = False
         build_data["tag"] = "py3-none-manylinux_%d_%d_x86_64" % glibc_of(library)
         build_data["force_include"][str(library)] = "multiplayer/session_recorder/libmpr.so.0"
+        build_data["force_include"][notices] = "multiplayer/session_recorder/THIRD-PARTY-LICENSES"

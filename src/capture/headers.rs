@@ -1,8 +1,6 @@
 //! Headers and metadata: parsed, filtered, masked, and written as one JSON object.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
 
 use super::{CaptureConfig, CaptureOutcome, Kind, MAX_HEADERS};
 use crate::mask;
@@ -86,23 +84,6 @@ pub(super) fn find_all<N: AsRef<str>, V: AsRef<str>>(headers: &[(N, V)], name: &
     values.join(",")
 }
 
-/// A header's name: the same in any case.
-struct Name<'a>(&'a str);
-
-impl PartialEq for Name<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(other.0)
-    }
-}
-
-impl Eq for Name<'_> {}
-
-impl Hash for Name<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.bytes().for_each(|b| state.write_u8(b.to_ascii_lowercase()));
-    }
-}
-
 /// Emits the headers' attribute, if any header is left. `more`: some were left out before.
 pub(super) fn emit<N: AsRef<str>, V: AsRef<str>>(
     config: &CaptureConfig,
@@ -113,7 +94,6 @@ pub(super) fn emit<N: AsRef<str>, V: AsRef<str>>(
     emit: &mut dyn FnMut(&str, &str),
 ) {
     let mut groups: Vec<(&str, Vec<Cow<'_, str>>)> = Vec::new();
-    let mut places: HashMap<Name<'_>, usize> = HashMap::new();
     let mut total = 2;
     let mut left_out = more || headers.len() > MAX_HEADERS;
     for (name, value) in headers.iter().take(MAX_HEADERS) {
@@ -133,8 +113,8 @@ pub(super) fn emit<N: AsRef<str>, V: AsRef<str>>(
             break;
         }
         outcome.fields_masked = outcome.fields_masked.saturating_add(u32::from(shown != value));
-        let place = *places.entry(Name(name)).or_insert(groups.len());
-        match groups.get_mut(place) {
+        // (There are few, and most have lengths of their own.)
+        match groups.iter_mut().find(|(other, _)| other.eq_ignore_ascii_case(name)) {
             Some((_, values)) => values.push(shown),
             None => groups.push((name, vec![shown])),
         }

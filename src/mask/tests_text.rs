@@ -638,7 +638,7 @@ fn hostile_prints_cost_linear_time() {
         let text = |len: usize| format!("{lead}{}", piece.repeat(len / piece.len()));
         // As much text in one piece as in sixteen: the same when linear, sixteen times as much when quadratic; the machine may
         // be busy.
-        let (small, large) = (text(6_000), text(96_000));
+        let (small, large) = (text(4_000), text(64_000));
         let linear = (0..4).any(|_| cost(&large, 1) < cost(&small, 16) * 4);
         assert!(linear, "{lead}{piece} {:?} {:?}", cost(&small, 16), cost(&large, 1));
     }

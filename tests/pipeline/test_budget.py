@@ -3,6 +3,7 @@ and what many items share."""
 
 import threading
 
+import pytest
 from driver import launch, run
 from platform_server import Answer
 

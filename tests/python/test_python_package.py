@@ -28,7 +28,9 @@ def built(build, tmp_path_factory):
     """(wheel, sdist), from a copy of the sources: the build leaves nothing in the tree."""
     source, out = tmp_path_factory.mktemp("source") / "python", tmp_path_factory.mktemp("dist")
     shutil.copytree(SOURCE, source, ignore=shutil.ignore_patterns("__pycache__", ".mypy_cache"))
-    env = {**os.environ, "MPR_LIBRARY": str(build / "lib" / "libmpr.so")}
+    notices = tmp_path_factory.mktemp("notices") / "notices"
+    notices.write_text(run(sys.executable, ROOT / "tools" / "licences.py", "--texts", "mpr", cwd=ROOT))
+    env = {**os.environ, "MPR_LIBRARY": str(build / "lib" / "libmpr.so"), "MPR_NOTICES": str(notices)}
     run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", out, source, env=env)
     run(sys.executable, "-m", "build", "--no-isolation", "--sdist", "--outdir", out, source, env=env)
     (wheel,), (sdist,) = out.glob("*.whl"), out.glob("*.tar.gz")
@@ -56,9 +58,11 @@ def test_wheel_in_a_clean_venv(built, build, local, tmp_path):
     with zipfile.ZipFile(wheel) as file:
         names = file.namelist()
         (metadata,) = (name for name in names if name.endswith("/METADATA"))
+        notices = file.read("multiplayer/session_recorder/THIRD-PARTY-LICENSES").decode()
         told = Parser().parsestr(file.read(metadata).decode())
     assert "multiplayer/session_recorder/libmpr.so.0" in names and "multiplayer/__init__.py" not in names
     assert {"multiplayer/session_recorder/py.typed", "multiplayer_session_recorder/py.typed"} <= set(names)
+    assert all(part in notices for part in ("ring ", "zstd-sys ", "the Rust standard library "))
     assert any(name.endswith("licenses/LICENSE") for name in names)
     needed = [one for one in told.get_all("Requires-Dist") if "extra ==" not in one]
     assert sorted(re.match("[a-z-]+", one)[0] for one in needed) == ["opentelemetry-api", "opentelemetry-sdk"]
