@@ -225,7 +225,15 @@ static void threads_and_forks() {
         const pid_t child = fork();
         if (child == 0) {
             for (int i = 0; i < 10; i++) tracer->StartSpan("child", {{"c", c}, {"i", i}})->End();
-            _exit(mpr_flush(10000) == MPR_OK && failures == 0 ? 0 : 1);
+            const mpr_status flushed = mpr_flush(10000);
+            const mpr_stats stats = mpr::stats();
+            if (flushed != MPR_OK || failures || stats.exported != 10) {
+                std::fprintf(stderr, "child %d: flush %d, accepted %llu, exported %llu, queued %llu\n", c, int(flushed),
+                             (unsigned long long)stats.accepted, (unsigned long long)stats.exported,
+                             (unsigned long long)stats.queued);
+                failures++;
+            }
+            _exit(failures ? 1 : 0);
         }
         int status = 0;
         CHECK(waitpid(child, &status, 0) == child && status == 0);

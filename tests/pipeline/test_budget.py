@@ -96,13 +96,13 @@ def test_resources_of_other_sdks_count(platform):
         """
         init(queue_max_bytes=100_000, timeout_ms=10000)
         start()
-        heavy = lambda: {"service.name": "other", "long": "x " * 20_000}
-        send = lambda: export_traces(otlp.export_traces(otlp.span(trace_id(), "small"), resource=heavy()))
-        out["said"] = [send() for _ in range(4)]
+        heavy = lambda n: {"service.name": f"other {n}", "long": "x " * 20_000}
+        send = lambda n: export_traces(otlp.export_traces(otlp.span(trace_id(), "small"), resource=heavy(n)))
+        out["said"] = [send(n) for n in range(4)]
         out["full"] = stats()
         tell("full")
         out["flush"] = flush(8000)
-        out["empty"], out["again"] = stats(), send()
+        out["empty"], out["again"] = stats(), send(4)
         out["last"] = flush(8000)
         """,
     )
@@ -113,6 +113,24 @@ def test_resources_of_other_sdks_count(platform):
     assert result["said"] == ["OK", "OK", "QUEUE_FULL", "QUEUE_FULL"]
     assert 80_000 < result["full"]["queued_bytes"] <= 100_000 and result["full"]["dropped_queue_full"] == 2
     assert result["empty"]["queued_bytes"] == 0 and (result["flush"], result["again"], result["last"]) == ("OK",) * 3
+
+
+def test_a_resource_that_comes_again_counts_once(platform):
+    """As long as an item of it waits to be sent; what a host's SDK hands over one span at a time repeats it."""
+    result = run(
+        platform,
+        """
+        init(queue_max_bytes=100_000, flush_interval_ms=60000)
+        start()
+        heavy = {"service.name": "other", "long": "x " * 20_000}
+        send = lambda: export_traces(otlp.export_traces(otlp.span(trace_id(), "small"), resource=heavy))
+        out["said"] = [send() for _ in range(4)]
+        out["full"] = stats()
+        out["flush"] = flush()
+        """,
+    )
+    assert result["said"] == ["OK"] * 4 and 40_000 < result["full"]["queued_bytes"] < 50_000
+    assert result["flush"] == "OK" and len(platform.spans) == 4
 
 
 def test_resources_count_towards_a_requests_size(platform):

@@ -68,7 +68,7 @@ def test_every_field_arrives(platform, protocol, compression):
         "trace_id": theirs, "span_id": ids[0], "parent_span_id": ids[1], "trace_state": "vendor=1", "name": "foreign", "kind": 5,
         "start": START, "end": START + 123_456_789, "attributes": DATA, "flags": 0x101,
         "events": [{"time": START + 1, "name": "an event", "attributes": {"k": "v"}}],
-        "links": [{"trace_id": theirs, "span_id": ids[1]}], "status": {"code": 2, "message": "why"},
+        "links": [{"trace_id": theirs, "span_id": ids[1], "attributes": {"l": True}}], "status": {"code": 2, "message": "why"},
     }  # fmt: skip
 
     logs = {log["body"]: log for log in platform.logs}
