@@ -165,14 +165,15 @@ fn grow(room: &mut Open, bytes: usize) -> Result<()> {
 }
 
 fn set(writer: &mut SpanWriter, room: &mut Open, key: &str, value: Plain<'_>) -> Result<()> {
-    grow(room, SpanWriter::size_of(key, value))?;
-    put(writer, room, key, value);
+    let size = SpanWriter::size_of(key, value);
+    grow(room, size)?;
+    put(writer, room, key, value, size);
     Ok(())
 }
 
 /// What was taken for it, and is not used by it, is free again.
-fn put(writer: &mut SpanWriter, room: &mut Open, key: &str, value: Plain<'_>) {
-    let most = writer.size() + SpanWriter::size_of(key, value);
+fn put(writer: &mut SpanWriter, room: &mut Open, key: &str, value: Plain<'_>, size: usize) {
+    let most = writer.size() + size;
     writer.set(key, value);
     room.shrink(most - writer.size());
 }
@@ -300,8 +301,8 @@ impl Tracer {
         // What a span is looked for by is kept also without room; it is little, and bounded by what the host hands over.
         let size = |(key, value): &(&str, &str)| SpanWriter::size_of(key, Plain::Text(value));
         span.room.grow(2 * attributes.iter().map(size).sum::<usize>());
-        for (key, value) in attributes {
-            put(&mut span.writer, &mut span.room, key, Plain::Text(value));
+        for attribute in attributes {
+            put(&mut span.writer, &mut span.room, attribute.0, Plain::Text(attribute.1), size(&attribute));
         }
         let attributes = attributes.into_iter().map(|(key, value)| (key.to_owned(), value.into()));
         span.writer.add_event(&event("exception", attributes));

@@ -15,17 +15,28 @@ const IBAN_LEAD: usize = 12;
 
 /// Longer text is looked at 64 bytes at a time.
 const SHORT: usize = 64;
-const QUIET: u8 = 1;
-const IN_TOKEN: u8 = 2;
-const IN_NUMBER: u8 = 4;
-const DASH: u8 = 8;
-const SCHEME: u8 = 16;
-const VOWEL: u8 = 32;
-const BRACE: u8 = 64;
-const ALPHA: u8 = 128;
 
-/// What each byte is in the eyes of [`quiet`]; 0 where it may be a sign.
-static SOUNDS: [u8; 256] = {
+// What a byte is in the eyes of `quiet`. The first of two neighbours has the bit below the second's.
+const SCHEME: u32 = 1;
+const VOWEL: u32 = 1 << 1;
+const DASH: u32 = 1 << 2;
+const ALPHA: u32 = 1 << 3;
+const Y: u32 = 1 << 4;
+const BLANK: u32 = 1 << 5;
+const BRACE: u32 = 1 << 6;
+const QUIET: u32 = 1 << 7;
+// Whole bytes of their own, in which runs are counted.
+const IN_TOKEN: u32 = 0xFF << 8;
+const IN_NUMBER: u32 = 0xFF << 16;
+const IN_DASHES: u32 = 0xFF << 24;
+
+const ONE_MORE: u32 = 0x0101_0100;
+/// Added to the runs, it sets a byte's highest bit when the run is long enough.
+const TO_LONG: u32 = (0x80 - TOKEN_RUN as u32) << 8 | (0x80 - DIGIT_RUN as u32) << 16 | (0x80 - DASH_RUN as u32) << 24;
+const LONG: u32 = 0x8080_8000;
+
+/// What each byte is; 0 where it may be a sign.
+static SOUNDS: [u32; 256] = {
     let mut sounds = [0; 256];
     let mut i = 0;
     while i < 256 {
@@ -33,14 +44,15 @@ static SOUNDS: [u8; 256] = {
         let letter = match b | 0x20 {
             b'b' | b'g' | b'k' => SCHEME,
             b'a' | b'e' | b'o' => VOWEL,
+            b'y' => Y,
             _ => 0,
         };
         sounds[i] = match b {
             b'a'..=b'z' | b'A'..=b'Z' => QUIET | IN_TOKEN | ALPHA | letter,
             b'0'..=b'9' => QUIET | IN_TOKEN | IN_NUMBER,
-            b'-' => QUIET | IN_TOKEN | IN_NUMBER | DASH,
+            b'-' => QUIET | IN_TOKEN | IN_NUMBER | IN_DASHES | DASH,
             b'_' | b'.' => QUIET | IN_TOKEN,
-            b' ' => QUIET | IN_NUMBER,
+            b' ' => QUIET | IN_NUMBER | BLANK,
             b'{' | b'}' => QUIET | BRACE,
             b'/' | b',' | b'!' | b'*' | b'+' | b'#' | b'~' => QUIET,
             _ => 0,
@@ -58,31 +70,33 @@ pub(super) fn quiet(text: &str) -> bool {
         return false;
     }
     let bytes = text.as_bytes();
-    let (mut all, mut any, mut before) = (QUIET, 0, 0);
-    let (mut tokens, mut numbers, mut dashes) = (0, 0, 0);
+    let (mut all, mut any, mut before, mut runs) = (QUIET, 0, 0, 0_u32);
     for (at, b) in bytes.iter().enumerate() {
         let sound = SOUNDS.get(usize::from(*b)).copied().unwrap_or(0);
         all &= sound;
         any |= sound;
-        let run = |length: usize, kind: u8| if sound & kind != 0 { length + 1 } else { 0 };
-        (tokens, numbers, dashes) = (run(tokens, IN_TOKEN), run(numbers, IN_NUMBER), run(dashes, DASH));
-        let pair = before & SCHEME & (sound & VOWEL) >> 1 != 0;
-        let option = before & DASH != 0 && sound & ALPHA != 0 && commands::dashes_before(bytes, at).is_some();
-        let by = *b == b' ' && before & ALPHA != 0 && by(bytes, at);
+        // (No run is longer than the text, so none reaches its neighbour.)
+        runs = runs.wrapping_add(ONE_MORE) & sound;
+        let long = runs.wrapping_add(TO_LONG) & LONG;
+        let pair = (before << 1) & sound & (VOWEL | ALPHA | BLANK);
         before = sound;
-        let shows = (tokens >= TOKEN_RUN && token(bytes, at))
-            || (numbers >= DIGIT_RUN && number(bytes, at))
-            || dashes >= DASH_RUN
-            || (pair && scheme(bytes, at))
-            || option
-            || by;
-        if shows {
+        if long | pair != 0 && shows_more(bytes, at, long, pair) {
             return false;
         }
     }
     // `/cart/{id}` is neither JSON nor GraphQL.
     let plain = any & BRACE == 0 || !(text.trim_start().starts_with('{') || graphql::looks_like(text));
     all & QUIET != 0 && plain && commands::statement(bytes).is_none()
+}
+
+/// Looks closer at a place at which a run is long, or two neighbours make a pair.
+fn shows_more(bytes: &[u8], at: usize, long: u32, pair: u32) -> bool {
+    (long & IN_TOKEN != 0 && token(bytes, at))
+        || (long & IN_NUMBER != 0 && number(bytes, at))
+        || long & IN_DASHES != 0
+        || (pair & VOWEL != 0 && scheme(bytes, at))
+        || (pair & ALPHA != 0 && commands::dashes_before(bytes, at).is_some())
+        || (pair & BLANK != 0 && by(bytes, at))
 }
 
 /// A `by` before a blank that a password without quotes may follow.

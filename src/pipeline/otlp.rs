@@ -207,6 +207,7 @@ pub fn encode_request(items: &[Item]) -> Vec<u8> {
 }
 
 /// A field of so many bytes with its head. (All of them have numbers below 16.)
+#[inline]
 fn field_len(bytes: usize) -> usize {
     1 + prost::encoding::encoded_len_varint(bytes as u64) + bytes
 }

@@ -26,6 +26,11 @@ const MAX_IMPORTANT: usize = 256;
 const USUAL_BYTES: usize = 768;
 const USUAL_ATTRIBUTES: usize = 16;
 
+/// The first bytes of fields that have a length.
+const FIELD_1: u8 = 1 << 3 | 2;
+const FIELD_2: u8 = 2 << 3 | 2;
+const FIELD_9: u8 = 9 << 3 | 2;
+
 /// Where a span stands in its trace, and what it is.
 pub struct Begin<'a> {
     /// Trace id.
@@ -70,8 +75,14 @@ impl Plain<'_> {
 
     fn write(self, out: &mut Vec<u8>) {
         match self {
-            Self::Text(text) => append_field(1, text.as_bytes(), out),
-            Self::Bool(truth) => out.extend([2 << 3, u8::from(truth)]),
+            Self::Text(text) => {
+                match u8::try_from(text.len()).ok().filter(|len| *len < 0x80) {
+                    Some(len) => out.extend_from_slice(&[FIELD_1, len]),
+                    None => append_head(1, text.len(), out),
+                }
+                out.extend_from_slice(text.as_bytes());
+            }
+            Self::Bool(truth) => out.extend_from_slice(&[2 << 3, u8::from(truth)]),
             Self::Int(number) => append_number(3, number as u64, out),
             Self::Double(number) => append_fixed64(4, number.to_bits(), out),
         }
@@ -116,7 +127,7 @@ impl SpanWriter {
             append_field(4, &parent, &mut bytes);
         }
         encode_key(16, WireType::ThirtyTwoBit, &mut bytes);
-        bytes.extend(begin.flags.to_le_bytes());
+        bytes.extend_from_slice(&begin.flags.to_le_bytes());
         append_field(5, begin.name.as_bytes(), &mut bytes);
         append_number(6, u64::from(begin.kind.unsigned_abs()), &mut bytes);
         append_fixed64(7, begin.time, &mut bytes);
@@ -159,12 +170,21 @@ impl SpanWriter {
             return;
         }
         let begin = self.bytes.len();
-        encode_key(9, WireType::LengthDelimited, &mut self.bytes);
-        encode_varint(pair_len(key, value) as u64, &mut self.bytes);
-        append_field(1, key.as_bytes(), &mut self.bytes);
-        let at = self.bytes.len();
-        encode_key(2, WireType::LengthDelimited, &mut self.bytes);
-        encode_varint(value.len() as u64, &mut self.bytes);
+        let value_len = value.len();
+        let pair_len = field_len(key.len()) + field_len(value_len);
+        self.bytes.reserve(field_len(pair_len));
+        let short = |len: usize| u8::try_from(len).ok().filter(|len| *len < 0x80);
+        // Nearly all are short, so that each length is one byte.
+        if let (Some(pair), Some(key_byte), Some(value)) = (short(pair_len), short(key.len()), short(value_len)) {
+            self.bytes.extend_from_slice(&[FIELD_9, pair, FIELD_1, key_byte]);
+            self.bytes.extend_from_slice(key.as_bytes());
+            self.bytes.extend_from_slice(&[FIELD_2, value]);
+        } else {
+            append_head(9, pair_len, &mut self.bytes);
+            append_field(1, key.as_bytes(), &mut self.bytes);
+            append_head(2, value_len, &mut self.bytes);
+        }
+        let at = begin + field_len(pair_len) - field_len(value_len);
         value.write(&mut self.bytes);
         let end = self.bytes.len();
         if let Some(old) = before.and_then(|before| self.attributes.get_mut(before)) {
@@ -185,10 +205,15 @@ impl SpanWriter {
         }
     }
 
+    #[inline(always)]
     fn find(&self, hash: u32, key: &str) -> Option<usize> {
         if self.hashes >> (hash % 64) & 1 == 0 {
             return None;
         }
+        self.find_among(hash, key)
+    }
+
+    fn find_among(&self, hash: u32, key: &str) -> Option<usize> {
         let is_it = |one: &Attribute| {
             let text = || self.bytes.get(one.key as usize..one.value as usize);
             one.hash == hash && !one.replaced && text() == Some(key.as_bytes())
@@ -284,16 +309,9 @@ fn is_important(key: &str) -> bool {
     key.starts_with("exception.") || key.starts_with("multiplayer.")
 }
 
-/// As a KeyValue.
-fn pair_len(key: &str, value: Plain<'_>) -> usize {
-    let (key, value) = (key.len(), value.len());
-    2 + encoded_len_varint(key as u64) + key + encoded_len_varint(value as u64) + value
-}
-
 /// As a field of a span.
 fn attribute_len(key: &str, value: Plain<'_>) -> usize {
-    let pair = pair_len(key, value);
-    1 + encoded_len_varint(pair as u64) + pair
+    field_len(field_len(key.len()) + field_len(value.len()))
 }
 
 fn append_number(field: u32, number: u64, out: &mut Vec<u8>) {
@@ -303,7 +321,7 @@ fn append_number(field: u32, number: u64, out: &mut Vec<u8>) {
 
 fn append_fixed64(field: u32, number: u64, out: &mut Vec<u8>) {
     encode_key(field, WireType::SixtyFourBit, out);
-    out.extend(number.to_le_bytes());
+    out.extend_from_slice(&number.to_le_bytes());
 }
 
 /// Of the two names in each of NAME_PAIRS.
