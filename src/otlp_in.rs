@@ -4,6 +4,7 @@
 //! Masked are names, log bodies, attributes, exception and status texts. The attributes that mpr_capture_payload() makes
 //! stay as they are: masking them twice would lose content.
 
+mod lossy;
 mod plain;
 
 use std::sync::{Arc, Mutex, Weak};
@@ -32,8 +33,7 @@ use crate::trace::Kind;
 pub fn traces(recorder: &Recorder, request: &[u8]) -> Result<mpr_status> {
     let mut taken = Taken::default();
     let Some(read) = plain::Request::read(request) else {
-        let request =
-            ExportTraceServiceRequest::decode(request).map_err(|e| not_otlp("ExportTraceServiceRequest", &e))?;
+        let request: ExportTraceServiceRequest = decode(request, lossy::TRACES, "ExportTraceServiceRequest")?;
         for of_resource in request.resource_spans {
             let mut resource = of_resource.resource.unwrap_or_default();
             mask_attributes(&recorder.masker, &mut resource.attributes);
@@ -113,7 +113,7 @@ fn envelope(
 /// # Errors
 /// MPR_ERR_INVALID_ARGUMENT when the bytes are not an ExportLogsServiceRequest, MPR_ERR_QUEUE_FULL.
 pub fn logs(recorder: &Recorder, request: &[u8]) -> Result<mpr_status> {
-    let request = ExportLogsServiceRequest::decode(request).map_err(|e| not_otlp("ExportLogsServiceRequest", &e))?;
+    let request: ExportLogsServiceRequest = decode(request, lossy::LOGS, "ExportLogsServiceRequest")?;
     let claims = recorder.config.key_claims.clone().unwrap_or_default();
     let mut taken = Taken::default();
     for resource_logs in request.resource_logs {
@@ -136,6 +136,14 @@ pub fn logs(recorder: &Recorder, request: &[u8]) -> Result<mpr_status> {
         }
     }
     taken.result()
+}
+
+/// Text that is not UTF-8 costs its bad bytes, not the request: SDKs of C++ and others let it in.
+fn decode<T: Message + Default>(request: &[u8], parts: lossy::Parts, name: &str) -> Result<T> {
+    T::decode(request).or_else(|e| {
+        let whole = lossy::with_utf8(request, parts);
+        whole.and_then(|whole| T::decode(&*whole).ok()).ok_or_else(|| not_otlp(name, &e))
+    })
 }
 
 /// A receiver refuses the whole request for one id of another length.

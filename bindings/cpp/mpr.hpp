@@ -16,12 +16,12 @@
  *
  * Needs C++11 and no exceptions or RTTI of its own (both are used where the compiler has them: for callbacks that throw,
  * and for the type's name in Span::record_exception()). It has no static state and nothing to link but libmpr: two
- * libraries of a program may include it, in different versions. Each function does what its namesake in mpr.h does and
+ * libraries of a program may include it, in different versions and with different flags. Each function does what its namesake in mpr.h does and
  * returns what that returns; the comments here tell only what is different. No function throws anything but
  * std::bad_alloc, where it copies text. All of them are thread-safe as in mpr.h; one object is for one thread at a time.
  *
  * Text goes in as const char *, std::string or (C++17) std::string_view, up to its first NUL where mpr.h asks for a
- * NUL-terminated text. Session, attribute and option JSON is text, too: use the JSON library that you have.
+ * NUL-terminated text. What spans, exceptions and events get (a what(), a path) may be no UTF-8: U+FFFD stands for what is wrong. Session, attribute and option JSON is text, too: use the JSON library that you have.
  */
 #ifndef MPR_HPP
 #define MPR_HPP
@@ -67,7 +67,22 @@
 #define MPR_HPP_CATCH(what)
 #endif
 
+/* Libraries of a program may be compiled with other versions of this file, or with other flags; the linker must not take the
+ * functions of the one for those of the other. */
+#if defined(__cpp_exceptions) || defined(__EXCEPTIONS) || defined(_CPPUNWIND)
+#if defined(MPR_HPP_RTTI)
+#define MPR_HPP_VARIANT v0_1
+#else
+#define MPR_HPP_VARIANT v0_1_without_rtti
+#endif
+#elif defined(MPR_HPP_RTTI)
+#define MPR_HPP_VARIANT v0_1_without_exceptions
+#else
+#define MPR_HPP_VARIANT v0_1_without_exceptions_and_rtti
+#endif
+
 namespace mpr {
+inline namespace MPR_HPP_VARIANT {
 
 /// Text that goes in. Made from what a caller has; nobody needs to name it.
 class Text {
@@ -108,6 +123,46 @@ class Bytes {
     const uint8_t *data_;
     std::size_t size_;
 };
+
+namespace detail {
+/// Bytes of the UTF-8 character at `p`; 0 where there is none.
+inline std::size_t utf8_size(const char *p) noexcept {
+    const auto at = [p](int i) { return static_cast<unsigned char>(p[i]); };
+    const auto in = [&](int i, unsigned low, unsigned high) { return at(i) >= low && at(i) <= high; };
+    const unsigned first = at(0);
+    if (first < 0x80) return 1;
+    if (first >= 0xC2 && first <= 0xDF) return in(1, 0x80, 0xBF) ? 2 : 0;
+    if (first >= 0xE0 && first <= 0xEF)
+        return in(1, first == 0xE0 ? 0xA0 : 0x80, first == 0xED ? 0x9F : 0xBF) && in(2, 0x80, 0xBF) ? 3 : 0;
+    if (first >= 0xF0 && first <= 0xF4)
+        return in(1, first == 0xF0 ? 0x90 : 0x80, first == 0xF4 ? 0x8F : 0xBF) && in(2, 0x80, 0xBF) && in(3, 0x80, 0xBF) ? 4 : 0;
+    return 0;
+}
+/// Whether something had to be replaced; then `out` is the text without it.
+inline bool mend(const char *text, std::string &out) {
+    const char *p = text;
+    while (p && *p && utf8_size(p)) p += utf8_size(p);
+    if (!p || !*p) return false;
+    out.assign(text, p);
+    while (*p) {
+        const std::size_t size = utf8_size(p);
+        if (size) out.append(p, size);
+        else out.append("\xEF\xBF\xBD");
+        p += size ? size : 1;
+    }
+    return true;
+}
+/// Calls once more with what is no UTF-8 replaced, when that may be what is wrong.
+template <typename Call>
+mpr_status with_utf8(Call call, const char *a, const char *b = nullptr, const char *c = nullptr) {
+    const mpr_status status = call(a, b, c);
+    if (status != MPR_ERR_INVALID_ARGUMENT) return status;
+    std::string own[3];
+    const bool mended[3] = {mend(a, own[0]), mend(b, own[1]), mend(c, own[2])};
+    if (!mended[0] && !mended[1] && !mended[2]) return status;
+    return call(mended[0] ? own[0].c_str() : a, mended[1] ? own[1].c_str() : b, mended[2] ? own[2].c_str() : c);
+}
+}  // namespace detail
 
 /// What a call returned, with the message of an error.
 class Status {
@@ -311,7 +366,9 @@ class Options {
 /// With these options, which are empty afterwards. One that is not usable is an error, and recording stays off.
 MPR_NODISCARD inline Status init(Options &options) {
     if (options.error().failed()) return options.error();
-    return Status(mpr_init(options.release()));
+    mpr_options *given = options.release();
+    if (!given) return Status(MPR_ERR_INVALID_ARGUMENT, "mpr::Options: used by an earlier mpr::init(), or moved from; make new ones");
+    return Status(mpr_init(given));
 }
 MPR_NODISCARD inline Status init(Options &&options) { return init(options); }
 /// With the environment's options.
@@ -507,6 +564,7 @@ inline void call_attribute(void *function, const char *key, size_t key_len, cons
     }
     MPR_HPP_CATCH((void)0)
 }
+inline Status no_function() { return Status(MPR_ERR_INVALID_ARGUMENT, "fn: empty; give a function that sets the attribute"); }
 inline void *data_of(const Attribute &fn) { return const_cast<void *>(static_cast<const void *>(&fn)); }
 }  // namespace detail
 
@@ -514,6 +572,7 @@ inline void *data_of(const Attribute &fn) { return const_cast<void *>(static_cas
 /// has 16 bytes.
 inline Status capture_payload(int32_t kind, const uint8_t *trace_id, const Headers &headers, Bytes body,
                               const Attribute &fn) {
+    if (!fn) return detail::no_function();
     return Status(mpr_capture_payload(kind, trace_id, headers.str().data(), headers.str().size(), body.data(), body.size(),
                                       &detail::call_attribute, detail::data_of(fn)));
 }
@@ -544,6 +603,7 @@ class Capture {
     Status body(Bytes piece) { return Status(mpr_capture_body(capture_, piece.data(), piece.size())); }
     /// Complete: hands each attribute to `fn`. (For a span of this library: Span::capture().)
     Status end(const Attribute &fn) {
+        if (!fn) return detail::no_function();
         return Status(mpr_capture_end(capture_, &detail::call_attribute, detail::data_of(fn)));
     }
     mpr_capture *get() const noexcept { return capture_; }
@@ -601,10 +661,10 @@ class Span {
     Span() noexcept : span_(nullptr) {}
     /// A span of a trace of its own. `kind` is one of MPR_SPAN_KIND_*.
     explicit Span(const Text &name, int32_t kind = MPR_SPAN_KIND_INTERNAL) noexcept
-        : span_(mpr_span_begin(name.c_str(), kind, nullptr)) {}
+        : span_(begin(name.c_str(), kind, nullptr)) {}
     /// Below another one, of this process or of a caller: Context::from_traceparent(header).
     Span(const Text &name, int32_t kind, const Context &parent) noexcept
-        : span_(mpr_span_begin(name.c_str(), kind, parent.get())) {}
+        : span_(begin(name.c_str(), kind, parent.get())) {}
     Span(const Text &name, const Span &parent) noexcept : Span(name, MPR_SPAN_KIND_INTERNAL, parent.context()) {}
     Span(Span &&other) noexcept : span_(other.release()) {}
     Span &operator=(Span &&other) noexcept {
@@ -619,18 +679,22 @@ class Span {
     ~Span() { mpr_span_end(span_); }
 
     Status set(const Text &key, const Text &value) {
-        return done([&] { return mpr_span_set_string(span_, key.c_str(), value.c_str()); });
+        const auto call = [&](const char *k, const char *v, const char *) { return mpr_span_set_string(span_, k, v); };
+        return done([&] { return detail::with_utf8(call, key.c_str(), value.c_str()); });
     }
     Status set(const Text &key, const char *value) { return set(key, Text(value)); }
     Status set(const Text &key, const std::string &value) { return set(key, Text(value)); }
     Status set(const Text &key, bool value) {
-        return done([&] { return mpr_span_set_bool(span_, key.c_str(), value ? 1 : 0); });
+        const auto call = [&](const char *k, const char *, const char *) { return mpr_span_set_bool(span_, k, value ? 1 : 0); };
+        return done([&] { return detail::with_utf8(call, key.c_str()); });
     }
     Status set(const Text &key, double value) {
-        return done([&] { return mpr_span_set_double(span_, key.c_str(), value); });
+        const auto call = [&](const char *k, const char *, const char *) { return mpr_span_set_double(span_, k, value); };
+        return done([&] { return detail::with_utf8(call, key.c_str()); });
     }
     Status set(const Text &key, int64_t value) {
-        return done([&] { return mpr_span_set_int(span_, key.c_str(), value); });
+        const auto call = [&](const char *k, const char *, const char *) { return mpr_span_set_int(span_, k, value); };
+        return done([&] { return detail::with_utf8(call, key.c_str()); });
     }
     /// Any other whole number. One beyond int64_t goes as text.
     template <typename Number>
@@ -640,17 +704,25 @@ class Span {
         return set(key, static_cast<int64_t>(value));
     }
     Status set(const Text &key, float value) { return set(key, static_cast<double>(value)); }
+    Status set(const Text &key, long double value) { return set(key, static_cast<double>(value)); }
+    /// An enum's number.
+    template <typename Enum>
+    typename std::enable_if<std::is_enum<Enum>::value, Status>::type set(const Text &key, Enum value) {
+        return set(key, static_cast<typename std::underlying_type<Enum>::type>(value));
+    }
 
     Status add_event(const Text &name, const Text &attributes_json = nullptr) {
-        return done([&] { return mpr_span_add_event(span_, name.c_str(), attributes_json.c_str()); });
+        const auto call = [&](const char *n, const char *json, const char *) { return mpr_span_add_event(span_, n, json); };
+        return done([&] { return detail::with_utf8(call, name.c_str(), attributes_json.c_str()); });
     }
     /// `code` is one of MPR_SPAN_STATUS_*.
     Status set_status(int32_t code, const Text &message = nullptr) {
-        return done([&] { return mpr_span_set_status(span_, code, message.c_str()); });
+        const auto call = [&](const char *text, const char *, const char *) { return mpr_span_set_status(span_, code, text); };
+        return done([&] { return detail::with_utf8(call, message.c_str()); });
     }
     Status record_exception(const Text &type, const Text &message, const Text &stacktrace = nullptr) {
-        return done(
-            [&] { return mpr_span_record_exception(span_, type.c_str(), message.c_str(), stacktrace.c_str()); });
+        const auto call = [&](const char *t, const char *m, const char *s) { return mpr_span_record_exception(span_, t, m, s); };
+        return done([&] { return detail::with_utf8(call, type.c_str(), message.c_str(), stacktrace.c_str()); });
     }
     Status record_exception(const std::exception &exception, const Text &stacktrace = nullptr) {
         return record_exception(type_name(exception), exception.what(), stacktrace);
@@ -684,6 +756,15 @@ class Span {
     }
 
   private:
+    static mpr_span *begin(const char *name, int32_t kind, const mpr_span_context *parent) noexcept {
+        mpr_span *span = mpr_span_begin(name, kind, parent);
+        MPR_HPP_TRY {
+            std::string own;
+            if (!span && detail::mend(name, own)) span = mpr_span_begin(own.c_str(), kind, parent);
+        }
+        MPR_HPP_CATCH((void)0)
+        return span;
+    }
     template <typename Call>
     Status done(Call call) const {
         return span_ ? Status(call()) : Status(MPR_SKIPPED, std::string());
@@ -691,16 +772,23 @@ class Span {
     mpr_span *span_;
 };
 
+namespace detail {
+inline Status capture_exception(const char *type, const char *message, const char *stacktrace, const mpr_span_context *context) {
+    const auto call = [&](const char *t, const char *m, const char *s) { return mpr_capture_exception(t, m, s, context); };
+    return Status(with_utf8(call, type, message, stacktrace));
+}
+}  // namespace detail
+
 /// An exception that no span stands for.
 inline Status capture_exception(const Text &type, const Text &message, const Text &stacktrace = nullptr) {
-    return Status(mpr_capture_exception(type.c_str(), message.c_str(), stacktrace.c_str(), nullptr));
+    return detail::capture_exception(type.c_str(), message.c_str(), stacktrace.c_str(), nullptr);
 }
 inline Status capture_exception(const std::exception &exception, const Text &stacktrace = nullptr) {
     return capture_exception(type_name(exception), exception.what(), stacktrace);
 }
 /// Below a span of this process or of a caller.
 inline Status capture_exception(const std::exception &exception, const Context &context, const Text &stacktrace = nullptr) {
-    return Status(mpr_capture_exception(type_name(exception).c_str(), exception.what(), stacktrace.c_str(), context.get()));
+    return detail::capture_exception(type_name(exception).c_str(), exception.what(), stacktrace.c_str(), context.get());
 }
 
 /* ---- Logs ---- */
@@ -715,6 +803,7 @@ inline Status log(int32_t severity, Bytes body, const Context &context, const Te
         mpr_log(severity, reinterpret_cast<const char *>(body.data()), body.size(), attributes_json.c_str(), context.get()));
 }
 
+}  // inline namespace
 }  // namespace mpr
 
 #undef MPR_HPP_TRY

@@ -66,6 +66,7 @@
 #define MPR_OTEL_LIMITS (OPENTELEMETRY_VERSION_MAJOR > 1 || OPENTELEMETRY_VERSION_MINOR >= 28)
 
 namespace mpr {
+inline namespace MPR_HPP_VARIANT {
 namespace otel {
 
 namespace api = ::opentelemetry;
@@ -324,6 +325,12 @@ inline bool is_session(const api::trace::TraceId &trace_id) {
     return mpr_trace_kind(trace_id.Id().data()) != MPR_TRACE_NONE;
 }
 
+/// False between mpr_shutdown() and mpr_init(), and without an mpr_init() that succeeded.
+inline bool is_recording() {
+    uint8_t id[8];
+    return mpr_generate_span_id(id) == MPR_OK;
+}
+
 /// A span that is written as OTLP while it is made. One of no session keeps nothing.
 class Span final : public sdk::trace::Recordable, public Item {
   public:
@@ -507,7 +514,7 @@ class IdGenerator final : public sdk::trace::IdGenerator {
     }
 };
 
-/// Keeps every session and documentation trace, and asks another sampler about the rest.
+/// Keeps every session and documentation trace, and asks another sampler about the rest; with recording off, about all.
 class SessionSampler final : public sdk::trace::Sampler {
   public:
     explicit SessionSampler(std::unique_ptr<sdk::trace::Sampler> others)
@@ -517,7 +524,8 @@ class SessionSampler final : public sdk::trace::Sampler {
                                             api::nostd::string_view name, api::trace::SpanKind kind,
                                             const api::common::KeyValueIterable &attributes,
                                             const api::trace::SpanContextKeyValueIterable &links) noexcept override {
-        if (mpr_should_sample(trace_id.Id().data(), 0) == MPR_RECORD_AND_SAMPLE)
+        // With recording off a trace of a session is one like all others.
+        if (mpr_should_sample(trace_id.Id().data(), 0) == MPR_RECORD_AND_SAMPLE && detail::is_recording())
             return {sdk::trace::Decision::RECORD_AND_SAMPLE, nullptr, parent.trace_state()};
         return others_->ShouldSample(parent, trace_id, name, kind, attributes, links);
     }
@@ -643,7 +651,7 @@ class WrappedSpan final : public sdk::trace::Recordable {
     std::unique_ptr<sdk::trace::Recordable> inside;
 
     void SetIdentity(const api::trace::SpanContext &context, api::trace::SpanId parent) noexcept override {
-        session = is_session(context.trace_id());
+        session = is_session(context.trace_id()) && is_recording();
         inside->SetIdentity(context, parent);
     }
     void SetAttribute(api::nostd::string_view key, const api::common::AttributeValue &value) noexcept override {
@@ -689,7 +697,7 @@ class WrappedLog final : public sdk::logs::Recordable {
     }
     void SetEventId(int64_t id, api::nostd::string_view name) noexcept override { inside->SetEventId(id, name); }
     void SetTraceId(const api::trace::TraceId &trace_id) noexcept override {
-        session = is_session(trace_id);
+        session = is_session(trace_id) && is_recording();
         inside->SetTraceId(trace_id);
     }
     void SetSpanId(const api::trace::SpanId &span_id) noexcept override { inside->SetSpanId(span_id); }
@@ -719,7 +727,7 @@ sdk::common::ExportResult pass_on(const api::nostd::span<std::unique_ptr<Recorda
 
 }  // namespace detail
 
-/// Another exporter without the session's spans.
+/// Another exporter without the session's spans, while there is a recorder that has them.
 class SpanExporterWrapper final : public sdk::trace::SpanExporter {
   public:
     explicit SpanExporterWrapper(std::unique_ptr<sdk::trace::SpanExporter> exporter) : exporter_(std::move(exporter)) {}
@@ -743,7 +751,7 @@ class SpanExporterWrapper final : public sdk::trace::SpanExporter {
     std::unique_ptr<sdk::trace::SpanExporter> exporter_;
 };
 
-/// Another exporter without the session's logs.
+/// Another exporter without the session's logs. As SpanExporterWrapper.
 class LogRecordExporterWrapper final : public sdk::logs::LogRecordExporter {
   public:
     explicit LogRecordExporterWrapper(std::unique_ptr<sdk::logs::LogRecordExporter> exporter)
@@ -841,6 +849,7 @@ inline Context context_of(const api::trace::Span &span) noexcept {
 }
 
 }  // namespace otel
+}  // inline namespace
 }  // namespace mpr
 
 #endif  // MPR_OPENTELEMETRY_HPP

@@ -228,9 +228,9 @@ fn status_of(bytes: &[u8]) -> Option<(i32, &str)> {
 }
 
 /// The fields of a message.
-struct Fields<'a>(&'a [u8]);
+pub(super) struct Fields<'a>(pub &'a [u8]);
 
-enum Value<'a> {
+pub(super) enum Value<'a> {
     Varint(u64),
     Fixed64(u64),
     Bytes(&'a [u8]),
@@ -239,7 +239,7 @@ enum Value<'a> {
 
 impl<'a> Fields<'a> {
     /// The next one, `Some(None)` at the end, `None` for what is not protobuf, or a group.
-    fn next(&mut self) -> Option<Option<(u32, Value<'a>)>> {
+    pub fn next(&mut self) -> Option<Option<(u32, Value<'a>)>> {
         if self.0.is_empty() {
             return Some(None);
         }

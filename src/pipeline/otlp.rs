@@ -217,7 +217,8 @@ fn append_head(number: u32, len: usize, out: &mut Vec<u8>) {
     prost::encoding::encode_varint(len as u64, out);
 }
 
-fn append_field(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
+/// A field of bytes, a text or a message.
+pub fn append_field(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
     append_head(number, bytes.len(), out);
     out.extend_from_slice(bytes);
 }

@@ -21,6 +21,8 @@ struct OutOfStock : std::runtime_error {
 
 static bool has(const std::string &text, const char *part) { return text.find(part) != std::string::npos; }
 
+enum class colour { red, green };
+
 static void recording_off() {
     mpr::Span span("early");
     CHECK(span);
@@ -52,6 +54,11 @@ static void bad_options() {
     one = std::move(other);
     CHECK(one.get() != nullptr && other.get() == nullptr);
     CHECK(mpr::Recorder(mpr::Options().json("{\"no_such\": 1}")).status().failed());
+    // Used up ones are not the environment's.
+    mpr::Options used;
+    used.sample_ratio(2);
+    CHECK(mpr::init(used).failed() && mpr::init(other).code() == MPR_ERR_INVALID_ARGUMENT);
+    CHECK(has(mpr::init(other).message(), "moved from") && mpr::log(MPR_SEVERITY_INFO, "off").skipped());
 }
 
 int main() {
@@ -97,6 +104,12 @@ int main() {
         CHECK(span.set("view", std::string_view("dxx", 1)).ok());
 #endif
         CHECK(span.set("", 1).code() == MPR_ERR_INVALID_ARGUMENT);
+        CHECK(span.set("enum", colour::green).ok() && span.set("long double", 2.5L).ok());
+        CHECK(span.set("caf\xe9", "\xff!").ok() && span.set("n\xff", 1).ok() && span.add_event("e\xff").ok());
+        CHECK(mpr::capture_exception(std::runtime_error("no caf\xe9: \xe2\x82\xac")).ok());
+        mpr::Span mended("GET /caf\xe9", span);
+        CHECK(mended && mended.record_exception(std::runtime_error("\xed\xa0\x80")).ok() && mended.set_status(MPR_SPAN_STATUS_ERROR, "\xf8").ok());
+        mended.end();
         CHECK(span.add_event("sold", "{\"count\": 3}").ok() && span.add_event("bare").ok());
         CHECK(span.add_event("bad", "{").code() == MPR_ERR_INVALID_ARGUMENT);
         CHECK(span.record_exception(shop::OutOfStock("no bread"), "main (shop.cpp:1)").ok());
@@ -138,6 +151,8 @@ int main() {
         CHECK(attributes > 0);
         mpr::Capture pieces(MPR_PAYLOAD_MESSAGE, context);
         CHECK(pieces.body("x").ok() && pieces.end(count).ok());
+        CHECK(mpr::capture_payload(MPR_PAYLOAD_MESSAGE, context.trace_id(), headers, "x", nullptr).code() == MPR_ERR_INVALID_ARGUMENT);
+        CHECK(mpr::Capture(MPR_PAYLOAD_MESSAGE, context).end(nullptr).code() == MPR_ERR_INVALID_ARGUMENT);
         const mpr::Attribute thrower = [](const std::string &, const std::string &) { throw std::runtime_error("no"); };
         CHECK(mpr::capture_payload(MPR_PAYLOAD_MESSAGE, context.trace_id(), headers, "x", thrower).ok());
         CHECK(mpr::Capture(MPR_PAYLOAD_MESSAGE, mpr::Context()).body("x").skipped());

@@ -27,6 +27,11 @@ def test_every_function(compile_c, run_c, platform, standard):
     assert (seen["literal"], seen["string"], seen["text"], seen["view"]) == ("a", "b", "c", "d")
     exception = next(e for e in span["events"] if e["name"] == "exception")["attributes"]
     assert exception["exception.type"] == "shop::OutOfStock" and exception["exception.message"] == "no bread"
+    assert (seen["enum"], seen["long double"], seen["caf\ufffd"], seen["n\ufffd"]) == (1, 2.5, "\ufffd!", 1)
+    mended = platform.span("GET /caf\ufffd")
+    assert mended["parent_span_id"] == span["span_id"] and set(mended["status"]["message"]) == {"\ufffd"}
+    exceptions = [e["attributes"]["exception.message"] for s in platform.spans for e in s["events"] if e["name"] == "exception"]
+    assert "no caf\ufffd: \u20ac" in exceptions
     captured = str(seen)
     assert "X-Injected: b" in captured and "'X-Injected'" not in captured, "a line break makes no second header"
     assert "mmmm" in captured and "the body" not in captured and "Bearer abc" not in captured
@@ -75,6 +80,24 @@ def test_in_two_units(compile_c, run_c, tmp_path):
     one.write_text('#include <mpr.hpp>\nmpr::Span other();\nint main() { return other() ? 0 : 1; }\n')
     two.write_text('#include <mpr.hpp>\nmpr::Span other();\nmpr::Span other() { return mpr::Span("x"); }\n')
     run_c(compile_c([one, two], flags=FLAGS, compiler="g++", standard="c++11"))
+
+
+def test_in_two_units_with_other_flags(compile_c, run_c, include, tmp_path, platform):
+    """A callback that throws is caught in the unit that has exceptions, whatever the linker sees first."""
+    without, main = tmp_path / "without.cpp", tmp_path / "main.cpp"
+    without.write_text(
+        "#include <mpr.hpp>\nvoid unused(); void unused() { mpr::Options options; options.log_callback([](int32_t, const char *) {}); }\n"
+    )
+    main.write_text(
+        "#include <mpr.hpp>\nint main() { int calls = 0; mpr::Options options;\n"
+        '  options.log_level(\"debug\").log_callback([&](int32_t, const char *) { calls++; throw 1; });\n'
+        "  { mpr::Recorder recorder(options); if (recorder.status().failed() || mpr::start().failed()) return 1; }\n"
+        "  return calls ? 0 : 2; }\n"
+    )
+    other = tmp_path / "without.o"
+    command = ["g++", "-std=c++11", "-O0", "-fno-exceptions", "-fno-rtti", f"-I{include}", f"-I{CPP}", "-c", without, "-o", other]
+    subprocess.run(command, check=True)
+    run_c(compile_c([other, main], flags=[*FLAGS, "-O0"], compiler="g++", standard="c++11"), env=platform.env())
 
 
 def test_a_result_that_nobody_looks_at_is_a_warning(tmp_path, include):

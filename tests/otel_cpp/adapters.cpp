@@ -207,6 +207,39 @@ static void exporters() {
     CHECK(stats.accepted == 600 && stats.exported == 600 && stats.filtered == 0);
 }
 
+/// Text that is not UTF-8 costs its bad bytes, not the batch that it is in.
+static void not_utf8() {
+    mpr::Recorder recorder;
+    CHECK(mpr::start().ok());
+    std::vector<std::unique_ptr<sdk::trace::SpanProcessor>> processors;
+    processors.emplace_back(new sdk::trace::BatchSpanProcessor(
+        std::unique_ptr<sdk::trace::SpanExporter>(new otel::SpanExporter), sdk::trace::BatchSpanProcessorOptions()));
+    Provider provider = otel::make_tracer_provider({}, resource());
+    sdk::trace::TracerProvider batches(std::move(processors), resource(),
+                                       std::unique_ptr<sdk::trace::Sampler>(new sdk::trace::AlwaysOnSampler),
+                                       std::unique_ptr<sdk::trace::IdGenerator>(new otel::IdGenerator));
+    for (auto tracer : {provider->GetTracer("bad\xff"), batches.GetTracer("bad\xff")})
+        for (int i = 0; i < 50; i++) {
+            auto span = tracer->StartSpan(i == 25 ? "caf\xe9" : "good", {{"key\xff", "value\xff"}});
+            span->AddEvent("event\xff", {{"k", "\xff"}});
+            otel::record_exception(*span, std::runtime_error("no caf\xe9"));
+            span->End();
+        }
+    std::vector<std::unique_ptr<sdk::logs::LogRecordProcessor>> log_processors;
+    log_processors.emplace_back(new sdk::logs::BatchLogRecordProcessor(
+        std::unique_ptr<sdk::logs::LogRecordExporter>(new otel::LogRecordExporter), sdk::logs::BatchLogRecordProcessorOptions()));
+    sdk::logs::LoggerProvider logs(std::move(log_processors), resource());
+    auto span = provider->GetTracer("logs")->StartSpan("logs");
+    {
+        api::trace::Scope scope(span);
+        for (int i = 0; i < 50; i++) logs.GetLogger("log", "", "one")->Info(i == 25 ? "caf\xe9" : "good");
+    }
+    span->End();
+    CHECK(batches.ForceFlush(std::chrono::seconds(10)) && logs.ForceFlush(std::chrono::seconds(10)));
+    CHECK(mpr::stop().ok());
+    CHECK(mpr::stats().exported == 151);
+}
+
 /// Threads and forked children record on; nothing has to be set up again in a child.
 static void threads_and_forks() {
     mpr::Recorder recorder;
@@ -257,6 +290,17 @@ static void recording_off() {
     CHECK(!otel::begin_capture(*span, MPR_PAYLOAD_HTTP_REQUEST));
     span->End();
     CHECK(data->Get().size() == 1);
+
+    // A session that runs elsewhere: its traces are like all others here, where nobody records them.
+    const uint8_t id[16] = {0xde, 0xbd, 0xeb, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}, parent_id[8] = {1};
+    CHECK(mpr_trace_kind(id) != MPR_TRACE_NONE);
+    api::trace::StartSpanOptions below;
+    below.parent = api::trace::SpanContext(api::trace::TraceId(id), api::trace::SpanId(parent_id), api::trace::TraceFlags(1), true);
+    provider->GetTracer("shop")->StartSpan("of a session", below)->End();
+    CHECK(data->Get().size() == 1);
+    Provider never = otel::make_tracer_provider({}, resource(), std::unique_ptr<sdk::trace::Sampler>(new sdk::trace::AlwaysOffSampler));
+    CHECK(!never->GetTracer("shop")->StartSpan("of a session", below)->IsRecording());
+
     CHECK(static_cast<sdk::trace::TracerProvider &>(*provider).ForceFlush(std::chrono::seconds(1)));
 }
 
@@ -265,6 +309,7 @@ int main(int argc, char **argv) {
     if (part == "everything") everything();
     if (part == "beside") beside();
     if (part == "exporters") exporters();
+    if (part == "not utf-8") not_utf8();
     if (part == "threads and forks") threads_and_forks();
     if (part == "recording off") recording_off();
     return failures ? 1 : 0;

@@ -93,6 +93,14 @@ def test_exporters_under_the_sdks_processors(adapters, run_c, platform):
     assert len(platform.logs) == 300
 
 
+def test_text_that_is_not_utf8(adapters, run_c, platform):
+    run_c(adapters, "not utf-8", env=platform.env())
+    names = [span["name"] for span in platform.spans]
+    assert (names.count("caf\ufffd"), names.count("good")) == (2, 98)
+    assert all(span["attributes"]["key\ufffd"] == "value\ufffd" for span in platform.spans if span["name"] != "logs")
+    assert sorted(log["body"] for log in platform.logs) == ["caf\ufffd", *["good"] * 49]
+
+
 def test_threads_and_forked_children(compiled, run_c, platform):
     """Without sanitizers: ASan's allocator has locks that a child forked beside busy threads may find held for ever."""
     run_c(compiled(), "threads and forks", env=platform.env())

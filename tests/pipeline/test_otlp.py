@@ -509,6 +509,43 @@ def test_logs_of_a_hosts_sdk(platform):
 # ---- what belongs to no session ----
 
 
+def test_text_that_is_not_utf8_costs_its_bad_bytes_alone(platform):
+    """SDKs of C++ and others let it in, and one such text must not cost the batch that it travels in."""
+    result = run(
+        platform,
+        """
+        init(flush_interval_ms=60000)
+        start()
+        trace, bad = trace_id(), b"caf\\xe9 \\xff!"
+        key_value = lambda key, value: otlp.field(1, key) + otlp.field(2, value)
+        text = lambda value: otlp.field(1, value)
+        nested = otlp.field(5, otlp.field(1, text(bad)) + otlp.field(1, otlp.field(6, otlp.field(1, key_value(bad, text(bad))))))
+        extra = (
+            otlp.field(9, key_value("text", text(bad))) + otlp.field(9, key_value(bad, text("key")))
+            + otlp.field(9, key_value("list", nested)) + otlp.field(9, key_value("password", text(bad)))
+            + otlp.field(3, bad) + otlp.field(11, otlp.field(2, bad) + otlp.field(3, key_value("k", text(bad))))
+            + otlp.field(13, otlp.field(1, bytes.fromhex(trace)) + otlp.field(2, b"12345678") + otlp.field(3, bad) + otlp.field(4, key_value("k", text(bad))))
+            + otlp.field(15, otlp.field(2, bad) + otlp.number_field(3, 2))
+        )
+        spans = [otlp.span(trace, "good"), otlp.span(trace, bad, extra=extra), otlp.span(trace, "good, too")]
+        out["spans"] = export_traces(otlp.export_traces(*spans, scope=bad, resource={"service.name": "r"}))
+        record = otlp.log(trace, "x", text=bad, extra=otlp.field(5, text(bad)) + otlp.field(6, key_value("k", text(bad))))
+        out["logs"] = export_logs(otlp.export_logs(record, otlp.log(trace, "good")))
+        out["cut"] = export_traces(otlp.export_traces(*spans)[:-3])
+        out["flush"] = flush()
+        """,
+    )
+    assert (result["spans"], result["logs"], result["cut"], result["flush"]) == ("OK", "OK", "INVALID_ARGUMENT", "OK")
+    bad = "caf\ufffd \ufffd!"
+    assert [span["name"] for span in platform.spans] == ["good", bad, "good, too"]
+    span = platform.span(bad)
+    seen = span["attributes"]
+    assert (seen["text"], seen[bad], seen["list"], seen["password"]) == (bad, "key", [bad, {bad: bad}], "***MASKED***")
+    assert (span["trace_state"], span["status"]["message"], span["scope"]["name"]) == (bad, bad, bad)
+    assert (span["events"][0]["name"], span["events"][0]["attributes"], span["links"][0]["attributes"]) == (bad, {"k": bad}, {"k": bad})
+    assert sorted(log["body"] for log in platform.logs) == [bad, "good"]
+
+
 def test_what_belongs_to_no_session_is_counted_and_not_sent(platform):
     result = run(
         platform,
