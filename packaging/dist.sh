@@ -24,6 +24,7 @@ install -D -m 644 "$here/mpr-local.1" "$top/share/man/man1/mpr-local.1"
 install -m 644 "$root/LICENSE" "$root/CHANGELOG.md" "$top/"
 install -d "$top/doc"
 for page in abi.md masking.md spool.md symbols-in-versions; do install -m 644 "$root/docs/$page" "$top/doc/"; done
+sed 's|\.\./\.\./examples|../examples|g' "$root/bindings/cpp/README.md" >"$top/doc/cpp.md"
 sed -e "s/@VERSION@/$version/" -e "s/@MACHINE@/$machine/" -e "s/@GLIBC@/$glibc/" "$here/README.release.md" >"$top/README.md"
 (cd "$root" && python3 tools/licences.py --texts) >"$top/THIRD-PARTY-LICENSES"
 (cd "$root/examples" && find ./*/ -type f ! -path '*/node_modules/*' ! -path '*/__pycache__/*' ! -name package-lock.json \
