@@ -24,6 +24,8 @@ pub struct Http {
     config: Arc<Config>,
     tls: OnceLock<ClientConfig>,
     client: OnceLock<Client>,
+    /// What this process tells a receiver that asks how it fares: a JSON object in ASCII.
+    pub account: fn() -> String,
 }
 
 impl Http {
@@ -31,8 +33,8 @@ impl Http {
     ///
     /// # Errors
     /// As for [`Http::client`].
-    pub fn new(config: Arc<Config>) -> Result<Self> {
-        let http = Self { tls: OnceLock::new(), client: OnceLock::new(), config };
+    pub fn new(config: Arc<Config>, account: fn() -> String) -> Result<Self> {
+        let http = Self { tls: OnceLock::new(), client: OnceLock::new(), config, account };
         if http.config.ca_file.is_some() || http.config.client_cert.is_some() || http.config.client_key.is_some() {
             http.client()?;
         }

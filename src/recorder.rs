@@ -185,6 +185,8 @@ pub fn shutdown(timeout: Duration) -> Result<mpr_status> {
         std::mem::forget(recorder);
         return Ok(MPR_OK);
     }
+    // Who asks in the meantime gets the numbers of this one.
+    recorder.is_last();
     trace::set_current(None);
     ids::set_doc_ratio(0.0);
     // The session's end wants what was recorded delivered first; half of the time is kept for the delivery itself.
@@ -197,8 +199,7 @@ pub fn shutdown(timeout: Duration) -> Result<mpr_status> {
     };
     let left = recorder.intake.pipeline().close(deadline);
     recorder.worker.stop(deadline.saturating_duration_since(Instant::now()));
-    let queue = recorder.intake.pipeline().queue();
-    LAST.store(Some(Arc::new(Last { stats: recorder.stats(), queue, generation: recorder.generation })));
+    recorder.is_last();
     let sink = log::set_sink(None, 0);
     // From here on the host's callback and finalizers may run, and they may call anything.
     drop(one_at_a_time);
@@ -267,6 +268,47 @@ pub fn stats() -> Stats {
     Stats { panics: panics::caught(), fork_generation: fork::generation(), ..numbers }
 }
 
+/// The numbers with the names that mpr_stats has for them, and which process they are of, as JSON: what a receiver gets that asks.
+fn account() -> String {
+    let stats = stats();
+    let items = stats.items;
+    let numbers: [(&str, u64); 31] = [
+        ("pid", std::process::id().into()),
+        ("accepted", items.accepted),
+        ("exported", items.exported),
+        ("queued", items.queued),
+        ("queued_bytes", items.queued_bytes),
+        ("dropped_queue_full", items.dropped_queue_full),
+        ("dropped_rejected", items.dropped_rejected),
+        ("dropped_too_large", items.dropped_too_large),
+        ("dropped_shutdown", items.dropped_shutdown),
+        ("dropped_internal", items.dropped_internal),
+        ("filtered", stats.filtered),
+        ("requests", items.requests),
+        ("retries", items.retries),
+        ("payloads_captured", stats.payloads_captured),
+        ("payloads_masked_whole", stats.payloads_masked_whole),
+        ("payload_fields_masked", stats.payload_fields_masked),
+        ("payloads_truncated", stats.payloads_truncated),
+        ("mask_callback_failures", stats.mask_callback_failures),
+        ("panics", stats.panics),
+        ("fork_generation", stats.fork_generation.into()),
+        ("open_spans", items.open_spans),
+        ("open_bytes", items.open_bytes),
+        ("spooled", items.spooled),
+        ("recovered", items.recovered),
+        ("dropped_expired", items.dropped_expired),
+        ("dropped_consent", items.dropped_consent),
+        ("dropped_spool", items.dropped_spool),
+        ("spool_bytes", items.spool_bytes),
+        ("spool_written", items.spool_written),
+        ("spool_damaged", items.spool_damaged),
+        ("spool_failures", items.spool_failures),
+    ];
+    let numbers = numbers.map(|(name, number)| format!("\"{name}\":{number}"));
+    format!("{{\"version\":\"{}\",{}}}", env!("CARGO_PKG_VERSION"), numbers.join(","))
+}
+
 /// In the child: the same configuration and session with an empty queue and no thread yet. The parent's recorder is
 /// forgotten, not dropped: its thread and sockets are the parent's.
 fn renew_after_fork() {
@@ -298,7 +340,7 @@ fn warn_about_key(config: &Config) {
 impl Recorder {
     fn new(config: Arc<Config>, inherited: Option<Arc<crate::session::Active>>) -> Result<Arc<Self>> {
         let worker = Arc::new(Worker::default());
-        let http = Arc::new(Http::new(Arc::clone(&config))?);
+        let http = Arc::new(Http::new(Arc::clone(&config), account)?);
         let pipeline = Arc::new(Pipeline::new(Arc::clone(&config), Arc::clone(&http), Arc::clone(&worker)));
         let sessions = Sessions::new(Arc::clone(&config), http, Arc::clone(&pipeline), Arc::clone(&worker), inherited);
         let intake = Arc::new(Intake::new(pipeline, Arc::clone(&sessions)));
@@ -426,6 +468,11 @@ impl Recorder {
     /// MPR_ERR_POISONED.
     pub fn session_info(&self) -> Result<Value> {
         self.sessions.info()
+    }
+
+    fn is_last(&self) {
+        let queue = self.intake.pipeline().queue();
+        LAST.store(Some(Arc::new(Last { stats: self.stats(), queue, generation: self.generation })));
     }
 
     fn stats(&self) -> Stats {

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io::Write;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,12 +30,15 @@ const ZSTD_LEVEL: i32 = 1;
 const ANSWER_LIMIT: usize = 64 * 1024;
 /// gRPC has eight digits for it.
 const LONGEST_GRPC_TIMEOUT: Duration = Duration::from_millis(99_999_999);
+/// In an answer: the receiver wants to know how this process fares, as the local recorder does. In requests from then on: that.
+const ACCOUNT: HeaderName = HeaderName::from_static("mpr-stats");
 
 /// Where the library's requests go.
 pub struct Transport {
     config: Arc<Config>,
     http: Arc<Http>,
     headers: HeaderMap,
+    asked: AtomicBool,
     /// The client of gRPC, anew after an answer that did not come: its one connection may be dead, and is shared.
     grpc: Mutex<Option<Client>>,
 }
@@ -42,7 +46,7 @@ pub struct Transport {
 impl Transport {
     /// Nothing is opened before the first request.
     pub fn new(config: Arc<Config>, http: Arc<Http>) -> Self {
-        Self { headers: headers(&config), config, http, grpc: Mutex::default() }
+        Self { headers: headers(&config), asked: AtomicBool::new(false), config, http, grpc: Mutex::default() }
     }
 
     /// The body of a request, to be sent as often as it needs.
@@ -100,13 +104,28 @@ impl Transport {
         }
     }
 
+    fn headers(&self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        if self.asked.load(Ordering::Relaxed) {
+            headers.extend(HeaderValue::try_from((self.http.account)()).map(|account| (ACCOUNT, account)));
+        }
+        headers
+    }
+
+    fn note(&self, answer: &HeaderMap) {
+        if answer.contains_key(ACCOUNT) {
+            self.asked.store(true, Ordering::Relaxed);
+        }
+    }
+
     async fn http(&self, signal: Signal, body: Bytes) -> Result<Answer> {
-        let request = self.http.client()?.post(self.endpoint(signal).clone()).headers(self.headers.clone()).body(body);
+        let request = self.http.client()?.post(self.endpoint(signal).clone()).headers(self.headers()).body(body);
         let response = match request.send().await {
             Ok(response) => response,
             Err(e) => return Ok(Answer::retry(http::describe(&e))),
         };
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        self.note(&headers);
         // Also an answer that tells no more is read to its end, so that the connection can be used again.
         let body = http::read_bounded(response, ANSWER_LIMIT).await.unwrap_or_default();
         let json = text(&headers, &CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/json"));
@@ -122,8 +141,11 @@ impl Transport {
             Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
         });
         url.set_query(None);
-        let answered = match client.post(url).headers(self.headers.clone()).body(body).send().await {
-            Ok(response) => grpc_answer(response).await,
+        let answered = match client.post(url).headers(self.headers()).body(body).send().await {
+            Ok(response) => {
+                self.note(response.headers());
+                grpc_answer(response).await
+            }
             Err(e) => Err(e),
         };
         Ok(answered.unwrap_or_else(|e| {

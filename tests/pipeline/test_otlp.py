@@ -3,11 +3,12 @@
 import base64
 import gzip
 import json
+import re
 
 import otlp
 import pytest
 from driver import KEY, run
-from platform_server import PlatformServer
+from platform_server import Answer, PlatformServer
 
 
 def groups_of(request):
@@ -33,6 +34,29 @@ def test_headers(platform):
         assert gzip.decompress(request.raw_body) == request.body
         assert "x-api-key" not in request.headers
     assert {r.path for r in platform.of("traces", "logs")} == {"/v1/traces", "/v1/logs"}
+
+
+def test_a_receiver_that_asks_is_told_how_the_process_fares(platform):
+    """As the local recorder asks: by a header in its answers. Nobody else gets it."""
+    platform.always("traces", Answer(headers={"mpr-stats": "1"}))
+    result = run(
+        platform,
+        """
+        import os
+        init()
+        start()
+        for name in ("asks", "knows"):
+            Span(name).end()
+            flush()
+        out.update(stats=stats(), pid=os.getpid())
+        """,
+    )
+    first, second = platform.of("traces")
+    assert "mpr-stats" not in first.headers and "mpr-stats" not in platform.of("start")[0].headers
+    told = json.loads(second.headers["mpr-stats"])
+    assert told.pop("pid") == result["pid"] and re.fullmatch(r"\d+\.\d+\.\d+", told.pop("version"))
+    assert set(told) == set(result["stats"]) - {"struct_size"}
+    assert (told["accepted"], told["exported"], told["queued"], told["requests"]) == (2, 1, 1, 1)
 
 
 def test_without_compression(platform):
