@@ -220,7 +220,7 @@ static void not_utf8() {
                                        std::unique_ptr<sdk::trace::IdGenerator>(new otel::IdGenerator));
     for (auto tracer : {provider->GetTracer("bad\xff"), batches.GetTracer("bad\xff")})
         for (int i = 0; i < 50; i++) {
-            auto span = tracer->StartSpan(i == 25 ? "caf\xe9" : "good", {{"key\xff", "value\xff"}});
+            auto span = tracer->StartSpan(i == 25 ? "caf\xe9" : "good", {{"note\xff", "value\xff"}});
             span->AddEvent("event\xff", {{"k", "\xff"}});
             otel::record_exception(*span, std::runtime_error("no caf\xe9"));
             span->End();

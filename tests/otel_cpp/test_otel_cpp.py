@@ -97,7 +97,7 @@ def test_text_that_is_not_utf8(adapters, run_c, platform):
     run_c(adapters, "not utf-8", env=platform.env())
     names = [span["name"] for span in platform.spans]
     assert (names.count("caf\ufffd"), names.count("good")) == (2, 98)
-    assert all(span["attributes"]["key\ufffd"] == "value\ufffd" for span in platform.spans if span["name"] != "logs")
+    assert all(span["attributes"]["note\ufffd"] == "value\ufffd" for span in platform.spans if span["name"] != "logs")
     assert sorted(log["body"] for log in platform.logs) == ["caf\ufffd", *["good"] * 49]
 
 
