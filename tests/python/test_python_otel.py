@@ -160,6 +160,11 @@ for n in range(150):
     with tracer.start_as_current_span("n" * rng.choice(sizes), context=context, kind=rng.choice(list(Kind)), links=links) as span:
         for _ in range(rng.randrange(12)):
             span.set_attribute("k%d" % rng.randrange(30) * rng.randrange(1, 40), rng.choice(values))
+        # What the encoder keeps of the span before: equal values of other types, other values, values too long to keep.
+        alike = [1, True, 1.0, 0, False, 0.0, -0.0, "1", "1", 200, 200, "GET", "GET", "v" * 500, [1], -1]
+        for key in ("http.method", "http.status_code", "server.port"):
+            span.set_attribute(key, rng.choice(alike))
+        span.add_event("alike", {"http.status_code": rng.choice(alike), "http.method": rng.choice(alike)})
         for _ in range(rng.randrange(3)):
             span.add_event("e", {"k": rng.choice(values)} if rng.random() < 0.7 else None)
         if rng.random() < 0.5:

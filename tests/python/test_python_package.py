@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, python_env
+from python_package import ROOT, python_env
 
 SOURCE = ROOT / "bindings" / "python"
 

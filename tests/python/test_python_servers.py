@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import OLDEST, python_env
+from python_package import OLDEST, python_env
 from local_recorder import until
 
 BIN = Path(sys.executable).parent
@@ -397,7 +397,7 @@ def test_the_page_of_the_docs(serve, local):
     """docs/python.md's Flask application, started and asked as it says."""
     import re
 
-    from conftest import ROOT
+    from python_package import ROOT
 
     (source, *_) = re.findall(r"```python\n(# app\.py.*?)```", (ROOT / "docs" / "python.md").read_text(), re.S)
     server = serve(source, [sys.executable, "-m", "flask", "--app", "app", "run", "--port", "{port}"])

@@ -77,6 +77,18 @@ def _value(value: Any, depth: int = 0) -> bytes:
     return _field(b"\x0a", _utf8(str(value)))
 
 
+# What most spans of a service say alike, as it was encoded last: one value per key, and of keys whose values are no
+# secrets. (The content of a request is none of them.)
+_ALIKE = frozenset((
+    "http.method", "http.scheme", "http.flavor", "http.host", "http.server_name", "http.route", "http.status_code",
+    "http.user_agent", "http.request.method", "http.response.status_code", "url.scheme", "network.protocol.version",
+    "net.host.name", "net.host.port", "server.address", "server.port", "user_agent.original", "asgi.event.type",
+    "db.system", "db.system.name", "db.name", "db.namespace", "db.user", "rpc.system", "rpc.service", "rpc.method",
+    "messaging.system", "net.peer.name", "net.transport",
+))  # fmt: skip
+_last: Dict[bytes, Dict[str, Tuple[Any, Any, bytes]]] = {}
+
+
 def _pair(key: Any, value: Any, depth: int = 0) -> bytes:
     return (_keys.get(key) or _key(key)) + _field(b"\x12", _value(value, depth))
 
@@ -89,9 +101,23 @@ def _items(attributes: Any) -> Iterable[Tuple[Any, Any]]:
 
 def _attributes(tag: bytes, attributes: Any, parts: List[bytes]) -> None:
     keys, small, append = _keys, _SMALL, parts.append
+    last = _last.get(tag)
+    if last is None:
+        last = _last[tag] = {}
     for key, value in _items(attributes):
-        name = keys.get(key) or _key(key)
         kind = type(value)
+        found = last.get(key)
+        # The type as well: True == 1 == 1.0.
+        if found is not None and found[0] == value and found[1] is kind:
+            append(found[2])
+            continue
+        if key in _ALIKE and (kind is str or kind is int):
+            encoded = _field(tag, _pair(key, value))
+            if len(encoded) <= 400:
+                last[key] = (value, kind, encoded)
+            append(encoded)
+            continue
+        name = keys.get(key) or _key(key)
         if kind is str:
             text = _utf8(value)
             n = len(text)
@@ -122,8 +148,9 @@ def _span(span: Any) -> bytes:
     parent = span.parent
     flags = int(context.trace_flags) & 0xFF | 0x100
     parts: List[bytes] = [b"\x0a\x10%b\x12\x08%b" % (context.trace_id.to_bytes(16, "big"), context.span_id.to_bytes(8, "big"))]
-    if context.trace_state:
-        parts.append(_field(b"\x1a", _utf8(context.trace_state.to_header())))
+    state = context.trace_state
+    if state:
+        parts.append(_field(b"\x1a", _utf8(state.to_header())))
     if parent is not None:
         parts.append(b"\x22\x08" + parent.span_id.to_bytes(8, "big"))
         if parent.is_remote:
@@ -261,16 +288,29 @@ def _known(cache: Dict[int, Tuple[Any, bytes, bytes]], thing: Any, encode: Any) 
     return encoded, url
 
 
+# What is around the spans of a scope.
+_around: Dict[int, Tuple[Any, Any, bytes, bytes, bytes, bytes, int, int]] = {}
+
+
 def one_span(span: Any) -> bytes:
     """An ExportTraceServiceRequest of one span."""
-    resource, resource_url = _known(_resources, span.resource, _resource)
-    scope, scope_url = _known(_scopes, span.instrumentation_scope, _scope)
+    of, where = span.instrumentation_scope, span.resource
+    around = _around.get(id(of))
+    if around is None or around[0] is not of or around[1] is not where:
+        resource, resource_url = _known(_resources, where, _resource)
+        scope, scope_url = _known(_scopes, of, _scope)
+        if len(_around) >= 64:
+            _around.clear()
+        around = (of, where, resource, scope, scope_url, resource_url, len(scope) + len(scope_url) + 1, len(resource) + len(resource_url) + 1)
+        _around[id(of)] = around
+    _, _, resource, scope, scope_url, resource_url, inner, whole = around
     content = _span(span)
     n = len(content)
-    inner = len(scope) + 1 + len(_size(n)) + n + len(scope_url)
-    whole = len(resource) + 1 + len(_size(inner)) + inner + len(resource_url)
-    return b"".join(
-        (b"\x0a", _size(whole), resource, b"\x12", _size(inner), scope, b"\x12", _size(n), content, scope_url, resource_url)
+    size = _size(n)
+    inner += len(size) + n
+    inner_size = _size(inner)
+    return b"\x0a%b%b\x12%b%b\x12%b%b%b%b" % (
+        _size(whole + len(inner_size) + inner), resource, inner_size, scope, size, content, scope_url, resource_url
     )
 
 

@@ -279,24 +279,30 @@ def own_span(method: str, path: str, target: str, scheme: str, host: str, parent
 
 # ---- WSGI ----
 
-_names: Dict[str, str] = {}
+
+class _Names(Dict[str, str]):
+    """What a header's line begins with, by its name in the environment; "" for what is no header."""
+
+    def __missing__(self, key: Any) -> str:
+        made = key[5:].replace("_", "-").title() + ": " if key[:5] == "HTTP_" else ""
+        # The names are the clients'.
+        if len(self) < 500 and len(key) < 100:
+            self[key] = made
+        return made
 
 
-def _name(key: str) -> str:
-    made = key[5:].replace("_", "-").title() + ": "
-    if len(_names) < 500:
-        _names[key] = made
-    return made
+_names = _Names()
 
 
 def wsgi_head(environ: Any) -> bytes:
     """The request's headers of a WSGI environment, as lines."""
     names = _names
-    lines = [(names.get(key) or _name(key)) + value for key, value in environ.items() if key[:5] == "HTTP_"]
-    if environ.get("CONTENT_TYPE"):
-        lines.append("Content-Type: " + environ["CONTENT_TYPE"])
-    if environ.get("CONTENT_LENGTH"):
-        lines.append("Content-Length: " + str(environ["CONTENT_LENGTH"]))
+    lines = [name + value for key, value in environ.items() if (name := names[key])]
+    kind, length = environ.get("CONTENT_TYPE"), environ.get("CONTENT_LENGTH")
+    if kind:
+        lines.append("Content-Type: " + kind)
+    if length:
+        lines.append("Content-Length: " + str(length))
     return _lines(lines)
 
 

@@ -10,6 +10,7 @@ from opentelemetry.trace.span import TraceState
 from opentelemetry.util.types import Attributes
 
 from .._native import MPR_RECORD_AND_SAMPLE, invalid, quick
+from .._trace_ids import KEPT
 
 
 class SessionRecorderTraceIdRatioBasedSampler(Sampler):
@@ -50,7 +51,10 @@ class SessionRecorderTraceIdRatioBasedSampler(Sampler):
         trace_state: Optional[TraceState] = None,
         *_later: Any,
     ) -> SamplingResult:
-        wanted = quick.mpr_should_sample(trace_id.to_bytes(16, "big"), self._rate) == MPR_RECORD_AND_SAMPLE
+        wanted = trace_id >> 104 in KEPT or (
+            # Most services keep nothing else, which is seen without a call of the library.
+            self._rate > 0 and quick.mpr_should_sample(trace_id.to_bytes(16, "big"), self._rate) == MPR_RECORD_AND_SAMPLE
+        )
         state = otel.get_current_span(parent_context).get_span_context().trace_state
         if wanted:
             return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes, state)
