@@ -301,7 +301,10 @@ def one_span(span: Any) -> bytes:
         scope, scope_url = _known(_scopes, of, _scope)
         if len(_around) >= 64:
             _around.clear()
-        around = (of, where, resource, scope, scope_url, resource_url, len(scope) + len(scope_url) + 1, len(resource) + len(resource_url) + 1)
+        around = (
+            of, where, resource, scope, scope_url, resource_url,
+            len(scope) + len(scope_url) + 1, len(resource) + len(resource_url) + 1,
+        )  # fmt: skip
         _around[id(of)] = around
     _, _, resource, scope, scope_url, resource_url, inner, whole = around
     content = _span(span)

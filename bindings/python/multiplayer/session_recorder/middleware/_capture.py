@@ -98,11 +98,14 @@ class Payload:
         else:
             given = b"" if rules.own_body else body
             library, collect = (quick, _COLLECT) if len(given) <= _recorder.SMALL else (lib, _collect)
-            self._given(
-                lambda head: library.mpr_capture_payload(
-                    self.kind, self.trace_id, head, len(head), given, len(given), collect, None
+            head = self.head
+            capture = library.mpr_capture_payload
+            if capture(self.kind, self.trace_id, head, len(head), given, len(given), collect, None) < 0:
+                # Once more without what the library refuses.
+                found.clear()
+                self._given(
+                    lambda head: capture(self.kind, self.trace_id, head, len(head), given, len(given), collect, None)
                 )
-            )
         if not rules.plain:
             rules.finish(self.kind, found, self.head, body, self.size, span)
         return found
