@@ -105,14 +105,14 @@ def test_the_page_is_whole_and_has_nothing_inline(local):
 
 
 def test_list(local):
-    assert local.request("GET", "/api/sessions").json == {"sessions": []}
+    assert local.request("GET", "/api/sessions").json == {"sessions": [], "next": None}
     first, second = local.start(name="first"), local.start_continuous(name="second")
     local.send_spans(c.span(c.manual(first), status={"code": 2}), c.span(c.manual(first)))
     local.send_logs(c.record(c.manual(first)), resource={"service.name": "other"})
     sessions = {s["name"]: s for s in local.request("GET", "/api/sessions").json["sessions"]}
     assert set(sessions) == {"first", "second"}
     one, two = sessions["first"], sessions["second"]
-    assert one["counts"] == {"spans": 2, "errors": 1, "logs": 1} and one["services"] == ["other", "shop"]
+    assert one["counts"] == {"spans": 2, "errors": 1, "logs": 1, "traces": 1} and one["services"] == ["other", "shop"]
     assert (one["kind"], one["live"], one["url"]) == ("manual", True, first["url"])
     assert (two["kind"], two["live"], two["_id"], two["sessionType"]) == ("continuous", True, second["_id"], "CONTINUOUS")
 
