@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use rustix::process::{kill_process, Pid, Signal};
 use serde_json::{json, Value};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{signal, SignalKind};
@@ -318,18 +319,19 @@ async fn wait(mut child: Child) -> Done<ExitStatus> {
     let mut user1 = signal(SignalKind::user_defined1()).map_err(tell)?;
     let mut user2 = signal(SignalKind::user_defined2()).map_err(tell)?;
     loop {
-        let (number, passed) = tokio::select! {
+        let (which, passed) = tokio::select! {
             ended = child.wait() => return ended.map_err(tell),
-            _ = interrupt.recv() => (libc::SIGINT, !terminal),
-            _ = quit.recv() => (libc::SIGQUIT, !terminal),
-            _ = terminate.recv() => (libc::SIGTERM, true),
-            _ = hangup.recv() => (libc::SIGHUP, true),
-            _ = user1.recv() => (libc::SIGUSR1, true),
-            _ = user2.recv() => (libc::SIGUSR2, true),
+            _ = interrupt.recv() => (Signal::INT, !terminal),
+            _ = quit.recv() => (Signal::QUIT, !terminal),
+            _ = terminate.recv() => (Signal::TERM, true),
+            _ = hangup.recv() => (Signal::HUP, true),
+            _ = user1.recv() => (Signal::USR1, true),
+            _ = user2.recv() => (Signal::USR2, true),
         };
-        if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()).filter(|_| passed) {
-            // SAFETY: takes two numbers; the child was not waited for yet, so the id is still its own.
-            unsafe { libc::kill(pid, number) };
+        // The child was not waited for yet, so the id is still its own.
+        if let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())).filter(|_| passed) {
+            // One that has ended since needs no signal.
+            let _ = kill_process(pid, which);
         }
     }
 }
