@@ -7,6 +7,7 @@ mod clock;
 mod document;
 mod intake;
 mod otlp_json;
+mod page;
 mod radar;
 mod schemas;
 mod server;
