@@ -27,7 +27,7 @@ export function CompareView() {
     };
   }, [a, b]);
   const rows = useMemo(() => (diff ? [...diff.rows].sort((x, y) => ORDER.indexOf(x.state) - ORDER.indexOf(y.state)) : []), [diff]);
-  if (failure) return html`<main id="main" tabindex="-1"><${Empty} title="They cannot be compared"><p>${failure}</p><p><a href="/">Choose two sessions</a></p><//></main>`;
+  if (failure) return html`<main id="main" tabindex="-1"><${Empty} title="They cannot be compared" alone><p>${failure}</p><p><a href="/">Choose two sessions</a></p><//></main>`;
   if (!diff) return html`<main id="main" tabindex="-1"><p class="loading">Comparing …</p></main>`;
   const counts = Object.fromEntries(ORDER.map((name) => [name, rows.filter((row) => row.state === name).length]));
   const wanted = rows.filter((row) => (state ? row.state === state : row.state !== "same"));

@@ -32,7 +32,7 @@ export function Side({ title, content, address }) {
       : html`<${Body} title=${title} body=${body} type=${type} partial=${partial} />`}
     ${content.truncated && html`<p class="note">Cut when it was captured: the whole body had ${bytes(content.size)}.</p>`}
     ${partial && html`<p class="note">These are the first ${bytes(body.length)}. <button class="small" disabled=${loading} onClick=${load}>${loading ? "Loading …" : `Load all ${bytes(content.size)}`}</button>
-      <a href=${api.bodyAddress(...address, content.kind)} download>as a file</a></p>`}
+      <a href=${api.bodyAddress(...address, content.kind)} download="">as a file</a></p>`}
   </section>`;
 }
 

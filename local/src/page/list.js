@@ -144,7 +144,7 @@ function Row({ session, colours, chosen, onChoose, onDialog, onChanged }) {
       ${live && session.kind !== "continuous" && html`<button class="small primary" aria-label=${`Stop ${name}`} onClick=${act(() => api.stop(session._id), "Stopped")}>Stop</button>`}
       ${live && session.kind === "continuous" && html`<button class="small primary" aria-label=${`Save ${name}`} onClick=${() => onDialog({ kind: "save", session })}>Save</button>`}
       <button class="small" aria-label=${`Rename or tag ${name}`} onClick=${() => onDialog({ kind: "rename", session })}>Rename</button>
-      <a class="button small" href=${api.exportAddress(session._id)} download aria-label=${`Download ${name}`}>Download</a>
+      <a class="button small" href=${api.exportAddress(session._id)} download="" aria-label=${`Download ${name}`}>Download</a>
       <button class="small danger" aria-label=${`${live ? "Cancel" : "Delete"} ${name}`} onClick=${() => onDialog({ kind: "remove", session, live })}>${live ? "Cancel" : "Delete"}</button>
     </div>
   </li>`;

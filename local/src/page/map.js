@@ -37,7 +37,7 @@ export function ServiceMap({ summary, colours, onService }) {
     place.set(name, [x * (BOX.width + BOX.gapX) + 8, above + y * (BOX.height + BOX.gapY) + 8]);
   }));
   const width = columns.length * (BOX.width + BOX.gapX) - BOX.gapX + 16;
-  const height = rows * (BOX.height + BOX.gapY) - BOX.gapY + 16;
+  const height = rows * (BOX.height + BOX.gapY) + 16;
   const most = Math.max(1, ...edges.map((e) => e.spans));
   const press = (name) => (event) => {
     if (event.key === "Enter" || event.key === " ") {
@@ -59,7 +59,7 @@ export function ServiceMap({ summary, colours, onService }) {
           const path = back ? `M${x1} ${y1}C${x1} ${y1 + bend} ${x2} ${y2 + bend} ${x2} ${y2}` : `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
           return html`<g key=${`${edge.from} ${edge.to}`} class=${edge.errors ? "edge failed" : "edge"}>
             <path d=${path} stroke-width=${1.2 + (3 * Math.log(1 + edge.spans)) / Math.log(1 + most)} />
-            <text x=${(x1 + x2) / 2} y=${(y1 + y2) / 2 + (back ? 32 : -7)} text-anchor="middle">${count(edge.spans)} · ${duration(edge.p50_ns)}</text>
+            <text x=${back ? (x1 + x2) / 2 : x2 - 6} y=${back ? Math.max(y1, y2) + 26 : y2 - 7} text-anchor=${back ? "middle" : "end"}>${count(edge.spans)} · ${duration(edge.p50_ns)}</text>
           </g>`;
         })}
         ${services.map((s) => {

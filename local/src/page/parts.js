@@ -60,7 +60,8 @@ export function Live({ session }) {
   return html`<span class="live">${session.kind === "saved" ? "taking late data" : "recording"}</span>`;
 }
 
-export const Empty = ({ title, children }) => html`<div class="nothing"><h2>${title}</h2>${children}</div>`;
+// `alone`: it is all that the page has, so its title is the page's.
+export const Empty = ({ title, alone, children }) => html`<div class="nothing">${alone ? html`<h1>${title}</h1>` : html`<h2>${title}</h2>`}${children}</div>`;
 
 export const Pairs = ({ values, label }) => html`
   <table class="pairs" aria-label=${label}><tbody>

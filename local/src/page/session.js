@@ -57,7 +57,7 @@ export function SessionView({ id }) {
     document.title = `${session ? sessionName(session) : "Session"} · mpr-local`;
   }, [session]);
   if (missing) {
-    return html`<main id="main" tabindex="-1"><${Empty} title="No such session"><p>It may have been cancelled or deleted, or it lies in another database.</p><p><a href="/">All sessions</a></p><//></main>`;
+    return html`<main id="main" tabindex="-1"><${Empty} title="No such session" alone><p>It may have been cancelled or deleted, or it lies in another database.</p><p><a href="/">All sessions</a></p><//></main>`;
   }
   if (!session || !summary) return html`<main id="main" tabindex="-1"><p class="loading">Loading …</p></main>`;
   return html`<${Loaded} id=${session._id} session=${session} setSession=${setSession} summary=${summary} spans=${spans} logs=${state.logs} loaded=${state.loaded} />`;
@@ -146,13 +146,19 @@ function Loaded({ id, session, setSession, summary, spans, logs, loaded }) {
     pointed.current = "";
   }, [spans.version]);
 
+  useEffect(() => {
+    const go = () => location.hash.length > 1 && reveal(decodeURIComponent(location.hash.slice(1)));
+    addEventListener("hashchange", go);
+    return () => removeEventListener("hashchange", go);
+  });
+
   useKeys({ "/": () => search.current?.focus(), e: nextError, Escape: close, 1: () => change({ tab: "traces" }), 2: () => change({ tab: "logs" }), 3: () => change({ tab: "map" }), 4: () => change({ tab: "operations" }), 5: () => change({ tab: "about" }) });
 
   const tabs = { traces: ["Traces", spans.traces.size], logs: ["Logs", session.counts.logs], map: ["Map", spans.services.size], operations: ["Operations", summary.routes.length], about: ["About", null] };
   return html`<main id="main" tabindex="-1" class=${chosen && tab === "traces" ? "wide with-detail" : "wide"}>
     <${Head} session=${session} setSession=${setSession} spans=${spans} />
     <${Errors} failures=${failures} told=${summary.errors} chosen=${view.chosen} onOpen=${reveal} onAll=${() => change({ tab: "traces", filter: { ...NO_FILTER, status: "error" } })} onNext=${nextError} />
-    ${spans.all.length > 0 && html`<${Timeline} spans=${spans} colours=${colours} zoom=${filter.zoom} onZoom=${(zoom) => setFilter({ zoom })} chosen=${chosen} />`}
+    <${Timeline} spans=${spans} colours=${colours} zoom=${filter.zoom} onZoom=${(zoom) => setFilter({ zoom })} chosen=${chosen} />
     <nav class="tabs" aria-label="Views of the session">${TABS.map((name) => html`
       <button key=${name} aria-current=${name === tab ? "page" : undefined} onClick=${() => change({ tab: name })}>${tabs[name][0]}${tabs[name][1] !== null && html`<span class="n">${count(tabs[name][1])}</span>`}</button>`)}</nav>
     ${(tab === "traces" || tab === "logs") && html`<${Filters} filter=${filter} setFilter=${setFilter} services=${[...colours.keys()].sort()} search=${search} order=${order} onOrder=${(value) => change({ order: value })} tab=${tab} shown=${shown} spans=${spans} found=${found} />`}
@@ -247,7 +253,7 @@ function Head({ session, setSession, spans }) {
         ${live && session.kind !== "continuous" && html`<button class="primary" onClick=${act(() => api.stop(session._id), "Stopped")}>Stop</button>`}
         ${live && session.kind === "continuous" && html`<button class="primary" onClick=${() => setDialog("save")}>Save</button>`}
         <button onClick=${() => setDialog("rename")}>Rename, tag</button>
-        <a class="button" href=${api.exportAddress(session._id)} download>Download</a>
+        <a class="button" href=${api.exportAddress(session._id)} download="">Download</a>
         <a class="button" href=${`/?compare=${encodeURIComponent(session._id)}`}>Compare</a>
         <button class="danger" onClick=${() => setDialog("remove")}>${live ? "Cancel" : "Delete"}</button>
       </div></div>
@@ -271,7 +277,7 @@ function Head({ session, setSession, spans }) {
 
 // Always there and always as high: nothing jumps when the first error arrives.
 function Errors({ failures, told, chosen, onOpen, onAll, onNext }) {
-  if (!failures.length) return html`<div class="error-strip none"><span class="tick" aria-hidden="true">✓</span> No errors</div>`;
+  if (!failures.length) return html`<div class="error-strip none"><span class="good" aria-hidden="true">✓</span> No errors</div>`;
   const messages = new Map(told.map((e) => [`${e.trace_id}/${e.span_id}`, e.message || e.type]));
   return html`<section class="error-strip" aria-label="Errors">
     <button class="danger-solid" onClick=${onAll}>${plural(failures.length, "error")}</button>

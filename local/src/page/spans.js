@@ -145,7 +145,7 @@ const ORDERS = {
   slow: (a, b) => (b.to - b.from) - (a.to - a.from),
 };
 
-// The rows of the waterfall: a trace, and below it, when it is open, its scale and its spans. With a filter, only traces
+// The rows of the waterfall: a trace, and below it, when it is open, its spans. With a filter, only traces
 // with a span that matches, open, and of them the spans that match with what leads to them.
 export function rowsOf(spans, filter, found, order, toggled) {
   const filtered = isFiltered(filter);
@@ -162,7 +162,6 @@ export function rowsOf(spans, filter, found, order, toggled) {
     const open = trace.spans.length > 1 && toggled.has(trace.id) !== (openAll || trace.open);
     rows.push({ kind: "trace", trace, open, key: trace.id });
     if (!open) continue;
-    rows.push({ kind: "scale", trace, key: `${trace.id} scale` });
     const tree = treeOf(trace);
     const leading = filtered && !onlyZoom ? leadingTo(tree, matches) : null;
     for (const { span, depth } of tree) {

@@ -1,9 +1,11 @@
 // All traces and services of a session over time, on one canvas: a lane for each service. Drag to zoom.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./ui.js";
 import { duration, offset } from "./format.js";
+import { Services } from "./parts.js";
 
-const LANE = 14;
-const LANES = 6;
+// The same for one service and for many, and before the first span: nothing jumps while they arrive.
+const HEIGHT = 102;
+const LANES = 8;
 const AXIS = 18;
 const SMALLEST = 1000; // ns
 
@@ -16,8 +18,7 @@ export function Timeline({ spans, colours, zoom, onZoom, chosen }) {
   const [from, to] = zoom || whole;
   const names = [...spans.services.keys()].sort();
   const lanes = Math.min(LANES, Math.max(1, names.length));
-  // As high as it will ever be from the second service on: no jump while services arrive.
-  const height = Math.max(2, lanes) * LANE + AXIS + 6;
+  const height = HEIGHT;
 
   useLayoutEffect(() => {
     const measure = () => setWidth(box.current?.clientWidth || 0);
@@ -86,7 +87,7 @@ export function Timeline({ spans, colours, zoom, onZoom, chosen }) {
       ${drag && html`<div class="brush" style=${{ left: `${Math.min(...drag)}px`, width: `${Math.abs(drag[1] - drag[0])}px` }}></div>`}
     </div>
     <div class="timeline-tools">
-      <span class="told">${told}</span>
+      <span class="told">${told}</span><${Services} names=${names.slice(0, 8)} colours=${colours} />
       <button class="small" aria-label="Zoom in" onClick=${() => zoomBy(0.5)}>+</button>
       <button class="small" aria-label="Zoom out" disabled=${!zoom} onClick=${() => zoomBy(2)}>−</button>
       <button class="small" disabled=${!zoom} onClick=${() => onZoom(null)}>Show all</button>
@@ -127,6 +128,7 @@ function paint(canvas, { spans, colours, names, lanes, from, to, width, height, 
     draw.fillStyle = paintOf("--quiet");
     draw.fillText(offset(t + from - spans.from), x + 4, AXIS / 2);
   }
+  const high = Math.min(24, Math.floor((height - AXIS - 4) / lanes));
   const laneOf = new Map(names.map((name, i) => [name, i % lanes]));
   // One bar for each pixel column of a lane is all that the eye can see: 50,000 spans cost no more than that. Errors last,
   // so that none is hidden.
@@ -143,7 +145,7 @@ function paint(canvas, { spans, colours, names, lanes, from, to, width, height, 
         filled.add(cell);
       }
       draw.fillStyle = colour(span);
-      draw.fillRect(x, AXIS + lane * LANE + 2, w, LANE - 4);
+      draw.fillRect(x, AXIS + lane * high + 1, w, high - 2);
     }
   };
   draw.globalAlpha = 0.75;
@@ -154,6 +156,6 @@ function paint(canvas, { spans, colours, names, lanes, from, to, width, height, 
     const x = Math.max(0, (chosen.start - from) * scale);
     draw.strokeStyle = paintOf("--text");
     draw.lineWidth = 2;
-    draw.strokeRect(x - 1, AXIS + laneOf.get(chosen.service) * LANE + 1, Math.max(4, (Math.min(to, chosen.end) - from) * scale - x + 2), LANE - 2);
+    draw.strokeRect(x - 1, AXIS + laneOf.get(chosen.service) * high, Math.max(4, (Math.min(to, chosen.end) - from) * scale - x + 2), high);
   }
 }

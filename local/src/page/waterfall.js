@@ -14,9 +14,8 @@ export function Waterfall({ rows, spans, colours, window: view, chosen, active, 
   const height = narrow ? 46 : 30;
   const at = rows.findIndex((row) => row.key === active);
 
-  const go = (index, step = 1) => {
-    let i = Math.max(0, Math.min(rows.length - 1, index));
-    if (rows[i]?.kind === "scale") i = Math.max(0, Math.min(rows.length - 1, i + step));
+  const go = (index) => {
+    const i = Math.max(0, Math.min(rows.length - 1, index));
     if (!rows[i]) return;
     onActive(rows[i].key);
     bringIntoSight(list.current?.querySelector(".virtual"), i, height);
@@ -28,11 +27,11 @@ export function Waterfall({ rows, spans, colours, window: view, chosen, active, 
     const row = rows[at];
     const page = Math.max(1, Math.floor(window.innerHeight / height) - 6);
     const keys = {
-      ArrowDown: () => go(at + 1), j: () => go(at + 1), ArrowUp: () => go(at - 1, -1), k: () => go(at - 1, -1),
-      PageDown: () => go(at + page), PageUp: () => go(at - page, -1), Home: () => go(0), End: () => go(rows.length - 1, -1),
+      ArrowDown: () => go(at + 1), j: () => go(at + 1), ArrowUp: () => go(at - 1), k: () => go(at - 1),
+      PageDown: () => go(at + page), PageUp: () => go(at - page), Home: () => go(0), End: () => go(rows.length - 1),
       Enter: () => row && onOpen(spanOf(row), row), " ": () => row && onOpen(spanOf(row), row),
       ArrowRight: () => row?.kind === "trace" && (row.open ? go(at + 1) : onToggle(row.trace)),
-      ArrowLeft: () => row && (row.kind === "trace" ? row.open && onToggle(row.trace) : go(parentOf(rows, at), -1)),
+      ArrowLeft: () => row && (row.kind === "trace" ? row.open && onToggle(row.trace) : go(parentOf(rows, at))),
     };
     if (!keys[event.key]) return;
     event.preventDefault();
@@ -46,7 +45,6 @@ export function Waterfall({ rows, spans, colours, window: view, chosen, active, 
   const draw = (i, style) => {
     const row = rows[i];
     const props = { row, style, spans, colours, view, key: row.key, active: row.key === active, chosen: chosen && row.span === chosen };
-    if (row.kind === "scale") return html`<${ScaleRow} ...${props} />`;
     const click = () => {
       onActive(row.key);
       onOpen(spanOf(row), row);
@@ -105,19 +103,13 @@ function TraceRow({ row, style, spans, colours, view, active, chosen, onClick, o
       ${trace.errors > 0 && html`<span class="errors">${plural(trace.errors, "error")}</span>`}
       ${many && html`<span class="many">${trace.spans.length}</span>`}
     </span>
-    <span class="lane"><${Bar} from=${view[0]} to=${view[1]} first=${trace.from} last=${trace.to} className=${trace.errors ? "fault" : `c${colours.get(root.service)}`} /></span>
+    <span class="lane">${row.open ? html`<${Scale} length=${trace.to - trace.from} />` : html`<${Bar} from=${view[0]} to=${view[1]} first=${trace.from} last=${trace.to} className=${trace.errors ? "fault" : `c${colours.get(root.service)}`} />`}</span>
     <span class="took"><b>${duration(trace.to - trace.from)}</b><small>${offset(trace.from - spans.from)}</small></span>
   </div>`;
 }
 
-function ScaleRow({ row, style }) {
-  const length = row.trace.to - row.trace.from;
-  return html`<div class="row scale" style=${style} role="presentation" aria-hidden="true">
-    <span class="label"></span>
-    <span class="lane">${ticks(length, 4).map((t) => html`<span class="tick" key=${t} style=${{ left: `${(t / (length || 1)) * 100}%` }}>${duration(t)}</span>`)}</span>
-    <span class="took"></span>
-  </div>`;
-}
+// The scale of an open trace's spans.
+const Scale = ({ length }) => ticks(length, 4).map((t) => html`<span class="tick" key=${t} style=${{ left: `${(t / (length || 1)) * 100}%` }}>${duration(t)}</span>`);
 
 function SpanRow({ row, style, colours, active, chosen, onClick }) {
   const { span, trace, depth, match } = row;
