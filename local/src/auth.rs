@@ -13,10 +13,25 @@ use crate::clock;
 const LOCAL_WORKSPACE: &str = "00000000000000000000c0de";
 const LOCAL_PROJECT: &str = "00000000000000000000face";
 
+/// With this begin the keys of processes that `mpr-local run` started.
+pub const RUN_KEY: &str = "local-run";
+
 /// What is known of the caller.
 pub struct Caller {
+    pub key: String,
     pub workspace: String,
     pub project: String,
+}
+
+impl Caller {
+    /// The page and the terminal.
+    pub fn local() -> Self {
+        caller("", None)
+    }
+}
+
+pub fn is_run_key(key: &str) -> bool {
+    key.starts_with(RUN_KEY)
 }
 
 /// The session API: `X-Api-Key`. The error is the platform's message for a 401.
@@ -42,7 +57,7 @@ pub fn session_api(headers: &HeaderMap) -> Result<Caller, &'static str> {
     if claims.as_ref().is_some_and(expired) {
         return Err(NOT_A_KEY);
     }
-    Ok(caller(claims.as_ref()))
+    Ok(caller(key, claims.as_ref()))
 }
 
 /// The intake: `Authorization: <raw key>`.
@@ -90,10 +105,14 @@ pub fn temporary_key(caller: &Caller, object: &str, id: &str, seconds: i64) -> S
     )
 }
 
-fn caller(claims: Option<&Map<String, Value>>) -> Caller {
+fn caller(key: &str, claims: Option<&Map<String, Value>>) -> Caller {
     let claim =
         |name: &str, other: &str| claims.and_then(|c| c.get(name)).and_then(Value::as_str).unwrap_or(other).to_owned();
-    Caller { workspace: claim("workspace", LOCAL_WORKSPACE), project: claim("project", LOCAL_PROJECT) }
+    Caller {
+        key: key.to_owned(),
+        workspace: claim("workspace", LOCAL_WORKSPACE),
+        project: claim("project", LOCAL_PROJECT),
+    }
 }
 
 /// The payload of a JWT-shaped key, unverified: there is no secret to verify it with.

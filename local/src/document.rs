@@ -2,7 +2,6 @@
 //! Ids are hex, times are nanoseconds as strings, typed attributes are plain JSON.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 
 use base64::prelude::BASE64_STANDARD;
 use base64::Engine;
@@ -17,47 +16,65 @@ use rusqlite::Connection;
 use serde_json::{json, Map, Value};
 
 use crate::clock;
-use crate::store::{self, Counts, Kind, Session};
+use crate::store::{self, Kind, Session, Stored};
 
 /// `{session, spans, logs}`. Without a `base` (no server, no page) the session has no `url`.
 pub fn whole(db: &Connection, session: &Session, base: Option<&str>) -> store::Result<Value> {
-    let counts = store::counts(db, &session.id)?;
     let mut origins = Origins::default();
     let mut spans = Vec::new();
     for stored in store::spans(db, &session.id)? {
-        if let Ok(span) = Span::decode(&*stored.data) {
-            spans.push(span_json(&span, origins.get(db, stored.origin)?));
-        }
+        spans.extend(origins.span(db, &stored)?);
     }
     let mut logs = Vec::new();
     for stored in store::logs(db, &session.id)? {
-        if let Ok(log) = LogRecord::decode(&*stored.data) {
-            logs.push(log_json(&log, origins.get(db, stored.origin)?));
-        }
+        logs.extend(origins.log(db, &stored)?);
     }
-    Ok(json!({ "session": summary(session, &counts, base), "spans": spans, "logs": logs }))
+    let services = store::services(db, &session.id)?;
+    Ok(json!({ "session": summary(session, &services, base), "spans": spans, "logs": logs }))
+}
+
+/// What the list shows of a session.
+pub fn listed(db: &Connection, session: &Session, base: Option<&str>) -> store::Result<Value> {
+    let mut shown = summary(session, &store::services(db, &session.id)?, base);
+    // (Not in the whole document, which is the same whenever it is asked for.)
+    let until = session.stopped_ms.unwrap_or_else(clock::now_ms);
+    shown["duration_ms"] = (until - session.started_ms).max(0).into();
+    Ok(shown)
+}
+
+/// Whether something is still recorded into it.
+pub fn is_live(session: &Session) -> bool {
+    match session.kind {
+        _ if session.imported => false,
+        Kind::Continuous => session.stopped_ms.is_none(),
+        // What a saved session still collects ends with its short id.
+        Kind::Saved => session.live_until_ms.is_some_and(|t| t > clock::now_ms()),
+        Kind::Manual | Kind::Issue => session.stopped_ms.is_none(),
+    }
 }
 
 /// One session without its content.
-pub fn summary(session: &Session, counts: &Counts, base: Option<&str>) -> Value {
+fn summary(session: &Session, services: &[String], base: Option<&str>) -> Value {
     let mut doc = match session.kind {
-        Kind::Continuous => continuous_doc(session),
+        Kind::Continuous if !session.imported => continuous_doc(session),
         _ => session.doc.clone(),
     };
-    let now = clock::now_ms();
-    let live = match session.kind {
-        Kind::Continuous => true,
-        // What a saved session still collects ends with its short id.
-        Kind::Saved => session.live_until_ms.is_some_and(|t| t > now),
-        Kind::Manual | Kind::Issue => session.stopped_ms.is_none(),
-    };
+    let live = is_live(session);
     doc.insert("kind".into(), session.kind.name().into());
     doc.insert("live".into(), live.into());
+    if session.imported {
+        doc.insert("imported".into(), true.into());
+    }
     if let Some(base) = base {
         doc.insert("url".into(), page(base, &session.id).into());
     }
-    doc.insert("counts".into(), json!({ "spans": counts.spans, "errors": counts.errors, "logs": counts.logs }));
-    doc.insert("services".into(), json!(counts.services));
+    let held = &session.held;
+    doc.insert(
+        "counts".into(),
+        json!({ "spans": held.spans, "errors": held.errors, "logs": held.logs, "traces": held.traces }),
+    );
+    doc.insert("services".into(), json!(services));
+    doc.insert("bytes".into(), held.bytes.into());
     Value::Object(doc)
 }
 
@@ -84,10 +101,22 @@ fn continuous_doc(session: &Session) -> Map<String, Value> {
 
 /// Resources and scopes, decoded once for all items that share them.
 #[derive(Default)]
-struct Origins(HashMap<i64, (Value, Value)>);
+pub struct Origins(HashMap<i64, (Value, Value)>);
 
 impl Origins {
-    fn get(&mut self, db: &Connection, id: i64) -> store::Result<&(Value, Value)> {
+    /// A stored span as JSON; nothing when it is none.
+    pub fn span(&mut self, db: &Connection, stored: &Stored) -> store::Result<Option<Value>> {
+        let Ok(span) = Span::decode(&*stored.data) else { return Ok(None) };
+        Ok(Some(span_json(&span, self.get(db, stored.origin)?)))
+    }
+
+    pub fn log(&mut self, db: &Connection, stored: &Stored) -> store::Result<Option<Value>> {
+        let Ok(log) = LogRecord::decode(&*stored.data) else { return Ok(None) };
+        Ok(Some(log_json(&log, self.get(db, stored.origin)?)))
+    }
+
+    /// The attributes of a resource, and the scope.
+    pub fn get(&mut self, db: &Connection, id: i64) -> store::Result<&(Value, Value)> {
         match self.0.entry(id) {
             std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
             std::collections::hash_map::Entry::Vacant(free) => {
@@ -192,7 +221,7 @@ pub fn attributes(list: &[KeyValue]) -> Value {
     Value::Object(pairs.collect())
 }
 
-fn any(value: &AnyValue) -> Value {
+pub fn any(value: &AnyValue) -> Value {
     match &value.value {
         None => Value::Null,
         Some(Any::StringValue(s)) => json!(s),
@@ -210,18 +239,28 @@ fn any(value: &AnyValue) -> Value {
 }
 
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, b| {
-        let _ = write!(text, "{b:02x}");
-        text
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(DIGITS[usize::from(byte >> 4)].into());
+        text.push(DIGITS[usize::from(byte & 15)].into());
+    }
+    text
 }
 
-fn kind_name(kind: i32) -> &'static str {
+/// The bytes of hexadecimal digits of either case.
+pub fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect();
+    let digits = digits.filter(|d| d.len() % 2 == 0)?;
+    Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+}
+
+pub fn kind_name(kind: i32) -> &'static str {
     const NAMES: [&str; 6] = ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"];
     usize::try_from(kind).ok().and_then(|k| NAMES.get(k)).unwrap_or(&NAMES[0])
 }
 
-fn status_name(code: i32) -> &'static str {
+pub fn status_name(code: i32) -> &'static str {
     match code {
         1 => "OK",
         2 => "ERROR",

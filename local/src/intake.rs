@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
-use axum::http::{header, HeaderMap, Method, StatusCode};
+use axum::http::{header, HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use opentelemetry_proto::tonic::collector::logs::v1::{
@@ -34,25 +34,25 @@ use serde_json::{json, Value};
 
 use crate::app::{blocking, App};
 use crate::auth;
+use crate::clients::{self, Sender};
 use crate::clock;
 use crate::otlp_json;
 use crate::stats::{Reason, Signal};
-use crate::store::{self, Item};
+use crate::store::{self, Added, LogItem, SpanItem};
 
 /// What browsers allow zstd's window to be: a header may ask for terabytes.
 const ZSTD_WINDOW: u64 = 8 * 1024 * 1024;
 /// The collector's bound, for what comes over the wire and for what it unpacks to.
 pub const BODY_LIMIT: usize = 20 * 1024 * 1024;
 /// The collector's filter on one span or log record.
-const ITEM_LIMIT: usize = 1_000_000;
+pub const ITEM_LIMIT: usize = 1_000_000;
 
-const STATUS_ERROR: i32 = 2;
 const SESSION_ATTRIBUTE: &str = "multiplayer.session.id";
 
 /// A request that is refused: status and message.
 pub struct Refused {
     pub status: StatusCode,
-    message: String,
+    pub message: String,
 }
 
 fn refused(status: StatusCode, message: impl Into<String>) -> Refused {
@@ -66,10 +66,8 @@ enum Format {
 }
 
 pub async fn traces(State(app): State<Arc<App>>, request: Request) -> Response {
-    let keep = |app: &App, format, body: &[u8]| {
-        let request: ExportTraceServiceRequest = decode(format, body)?;
-        check_span_ids(&request.resource_spans)?;
-        app.store.write(|db| keep_spans(app, db, request.resource_spans)).map_err(|e| internal(&e))?;
+    let keep = |app: &App, sender: &Sender, format, body: &[u8]| {
+        take_spans(app, sender, decode(format, body)?)?;
         Ok(match format {
             Format::Json => json!({ "partialSuccess": {} }).to_string().into_bytes(),
             Format::Protobuf => {
@@ -82,10 +80,8 @@ pub async fn traces(State(app): State<Arc<App>>, request: Request) -> Response {
 }
 
 pub async fn logs(State(app): State<Arc<App>>, request: Request) -> Response {
-    let keep = |app: &App, format, body: &[u8]| {
-        let request: ExportLogsServiceRequest = decode(format, body)?;
-        check_log_ids(&request.resource_logs)?;
-        app.store.write(|db| keep_logs(app, db, request.resource_logs)).map_err(|e| internal(&e))?;
+    let keep = |app: &App, sender: &Sender, format, body: &[u8]| {
+        take_logs(app, sender, decode(format, body)?)?;
         Ok(match format {
             Format::Json => json!({ "partialSuccess": {} }).to_string().into_bytes(),
             Format::Protobuf => {
@@ -96,7 +92,31 @@ pub async fn logs(State(app): State<Arc<App>>, request: Request) -> Response {
     serve(app, request, Signal::Logs, keep).await
 }
 
-type Keep = fn(&App, Format, &[u8]) -> Result<Vec<u8>, Refused>;
+/// Keeps what an export brought.
+pub fn take_spans(app: &App, sender: &Sender, request: ExportTraceServiceRequest) -> Result<(), Refused> {
+    check_span_ids(&request.resource_spans)?;
+    count_sender(app, sender, request.resource_spans.iter().map(|group| group.resource.as_ref()));
+    app.store.write(|db| keep_spans(app, db, request.resource_spans)).map_err(|e| internal(&e))
+}
+
+pub fn take_logs(app: &App, sender: &Sender, request: ExportLogsServiceRequest) -> Result<(), Refused> {
+    check_log_ids(&request.resource_logs)?;
+    count_sender(app, sender, request.resource_logs.iter().map(|group| group.resource.as_ref()));
+    app.store.write(|db| keep_logs(app, db, request.resource_logs)).map_err(|e| internal(&e))
+}
+
+/// One request, from whatever many resources of one process. (A collector's requests have many processes.)
+fn count_sender<'r>(app: &App, sender: &Sender, resources: impl Iterator<Item = Option<&'r Resource>>) {
+    let mut seen: Vec<Option<&Resource>> = Vec::new();
+    for resource in resources {
+        if !seen.contains(&resource) {
+            seen.push(resource);
+            app.processes.seen(sender, resource);
+        }
+    }
+}
+
+type Keep = fn(&App, &Sender, Format, &[u8]) -> Result<Vec<u8>, Refused>;
 
 /// The part of a request that both signals share, refusing in the collector's order.
 async fn serve(app: Arc<App>, request: Request, signal: Signal, keep: Keep) -> Response {
@@ -129,13 +149,14 @@ async fn serve(app: Arc<App>, request: Request, signal: Signal, keep: Keep) -> R
     let worker = Arc::clone(&app);
     let kept = blocking(move || {
         let body = inflate(&parts.headers, &body, BODY_LIMIT)?;
-        keep(&worker, format, &body)
+        keep(&worker, &Sender::new(&parts.headers), format, &body)
     })
     .await;
     match kept.unwrap_or_else(|| Err(internal(&"the worker failed"))) {
         Ok(reply) => {
             app.stats.accepted(signal);
-            ([(header::CONTENT_TYPE, content_type(format))], reply).into_response()
+            let ask = (HeaderName::from_static(clients::HEADER), "1");
+            ([(header::CONTENT_TYPE, content_type(format)), ask], reply).into_response()
         }
         Err(e) => refuse(e, Some(format)),
     }
@@ -236,6 +257,14 @@ const CONTINUOUS: &str = "cdbcdb";
 const CRASH_BUFFER: &str = "debcdb";
 const CORRELATION: &str = "cdbcac";
 
+/// The prefix, where it is one of a session.
+fn session_type(prefix: &str) -> &str {
+    match prefix {
+        MANUAL | CONTINUOUS | CRASH_BUFFER | CORRELATION => prefix,
+        _ => "",
+    }
+}
+
 fn spans_of(group: &ResourceSpans) -> impl Iterator<Item = &Span> {
     group.scope_spans.iter().flat_map(|s| &s.spans)
 }
@@ -245,7 +274,9 @@ fn records_of(group: &ResourceLogs) -> impl Iterator<Item = &LogRecord> {
 }
 
 fn keep_spans(app: &App, db: &Connection, groups: Vec<ResourceSpans>) -> store::Result<()> {
-    let mut targets = Targets::new(db);
+    let mut targets = Targets::new(app, db);
+    targets.adopts()?;
+    let mut added = Added::default();
     for group in groups {
         // The collector writes each span's type onto the shared resource, so the last one
         // speaks for all; its filters then look at the resource only.
@@ -266,7 +297,10 @@ fn keep_spans(app: &App, db: &Connection, groups: Vec<ResourceSpans>) -> store::
                 app.stats.received(Signal::Spans, 1);
                 match place_span(&mut targets, &span, &kind)? {
                     Ok(sessions) => {
-                        keep_span(db, &span, &origin, &sessions)?;
+                        keep_span(db, &mut added, &span, &origin, &sessions)?;
+                        if targets.is_adopting(&sessions) {
+                            tell_failure(app, &span, &sessions);
+                        }
                         app.stats.stored(Signal::Spans, 1);
                     }
                     Err(reason) => app.stats.dropped(Signal::Spans, reason, 1),
@@ -274,7 +308,7 @@ fn keep_spans(app: &App, db: &Connection, groups: Vec<ResourceSpans>) -> store::
             }
         }
     }
-    Ok(())
+    added.write(db)
 }
 
 type Placed = store::Result<Result<Vec<String>, Reason>>;
@@ -285,49 +319,56 @@ fn place_span(targets: &mut Targets, span: &Span, kind: &str) -> Placed {
     const HEALTH: [&str; 2] = ["/health", "/healthz"];
     let is = |key: &str, values: &[&str]| attribute(&span.attributes, key).is_some_and(|v| values.contains(&v));
     let own = prefix(&span.trace_id);
-    let reason = if own.kind != kind {
+    let start_ms = (span.start_time_unix_nano / 1_000_000) as i64;
+    // Traces of no session are all of one type, whatever they begin with.
+    let (own_type, kind) = (session_type(&own.kind), session_type(kind));
+    let reason = if own_type != kind && !(own_type.is_empty() && targets.adopts()?) {
         Reason::MixedTraceTypes
-    } else if span.encoded_len() > ITEM_LIMIT {
+    } else if span.encoded_len() > targets.item_bytes {
         Reason::TooLarge
     } else if is("http.target", &OWN_TRAFFIC) {
         Reason::TelemetryTraffic
     } else if is("http.route", &HEALTH) {
         Reason::HealthCheck
     } else {
-        let start_ms = (span.start_time_unix_nano / 1_000_000) as i64;
         return match own.kind.as_str() {
             MANUAL => targets.manual(&own.id),
             CONTINUOUS => targets.continuous(&own.id, start_ms),
             CRASH_BUFFER => targets.crash_buffer(&own.id),
             CORRELATION => Ok(Err(Reason::CorrelationOnly)),
-            _ => Ok(Err(Reason::NoSessionPrefix)),
+            _ => targets.adopted(start_ms),
         };
     };
     Ok(Err(reason))
 }
 
-fn keep_span(db: &Connection, span: &Span, origin: &Origin, sessions: &[String]) -> store::Result<()> {
+fn keep_span(
+    db: &Connection,
+    added: &mut Added,
+    span: &Span,
+    origin: &Origin,
+    sessions: &[String],
+) -> store::Result<()> {
     let data = span.encode_to_vec();
     let service =
         attribute(&origin.resource.attributes, "service.name").or_else(|| attribute(&span.attributes, "service.name"));
-    let error = span.status.as_ref().is_some_and(|s| s.code == STATUS_ERROR);
     for session in sessions {
-        let item = Item {
-            session,
-            start_ns: span.start_time_unix_nano,
-            end_ns: span.end_time_unix_nano,
-            error,
-            service: service.unwrap_or_default(),
-            origin: origin.keep(db)?,
-            data: &data,
-        };
-        store::insert_span(db, &item)?;
+        let item = SpanItem { span, service: service.unwrap_or_default(), origin: origin.keep(db)?, data: &data };
+        store::insert_span(db, added, session, &item)?;
     }
     Ok(())
 }
 
+fn tell_failure(app: &App, span: &Span, sessions: &[String]) {
+    let Some(status) = span.status.as_ref().filter(|s| s.code == store::STATUS_ERROR) else { return };
+    let exception = span.events.iter().find_map(|e| attribute(&e.attributes, "exception.message"));
+    let title = exception.or(Some(&*status.message).filter(|m| !m.is_empty())).unwrap_or(&span.name);
+    sessions.iter().take(1).for_each(|session| app.failed(session, title));
+}
+
 fn keep_logs(app: &App, db: &Connection, groups: Vec<ResourceLogs>) -> store::Result<()> {
-    let mut targets = Targets::new(db);
+    let mut targets = Targets::new(app, db);
+    let mut added = Added::default();
     // The worker that turns a message into rows stops at the first record without a time;
     // manual and continuous records travel in messages of their own.
     let mut broken: Vec<String> = Vec::new();
@@ -360,35 +401,37 @@ fn keep_logs(app: &App, db: &Connection, groups: Vec<ResourceLogs>) -> store::Re
                         continue;
                     }
                 };
+                if log.time_unix_nano == 0 {
+                    log.time_unix_nano = log.observed_time_unix_nano;
+                }
                 if empty_body(&mut log) {
                     app.stats.body_emptied();
                 }
                 let data = log.encode_to_vec();
                 for session in &placed {
-                    let item = Item {
-                        session,
-                        start_ns: log.time_unix_nano,
-                        end_ns: log.time_unix_nano,
-                        error: false,
-                        service,
-                        origin: origin.keep(db)?,
-                        data: &data,
-                    };
-                    store::insert_log(db, &item)?;
+                    let item = LogItem { log: &log, service, origin: origin.keep(db)?, data: &data };
+                    store::insert_log(db, &mut added, session, &item)?;
                 }
                 app.stats.stored(Signal::Logs, 1);
             }
         }
     }
-    Ok(())
+    added.write(db)
 }
 
 fn place_log(targets: &mut Targets, log: &LogRecord, kind: &str, service: &str, broken: &[String]) -> Placed {
     let own = prefix(&log.trace_id);
     let without_trace = log.trace_id.is_empty();
+    let time = if log.time_unix_nano == 0 { log.observed_time_unix_nano } else { log.time_unix_nano };
+    if session_type(&own.kind).is_empty() && time != 0 && log.encoded_len() <= targets.item_bytes && targets.adopts()? {
+        let continuous_id = attribute(&log.attributes, SESSION_ATTRIBUTE).is_some();
+        if !(kind == CONTINUOUS && continuous_id) {
+            return targets.adopted((time / 1_000_000) as i64);
+        }
+    }
     let reason = if !without_trace && own.kind != kind {
         Reason::MixedTraceTypes
-    } else if log.encoded_len() > ITEM_LIMIT {
+    } else if log.encoded_len() > targets.item_bytes {
         Reason::TooLarge
     } else if !matches!(kind, MANUAL | CONTINUOUS) {
         // There is no log pipeline for crash buffers and correlated traces.
@@ -430,11 +473,48 @@ struct Targets<'db> {
     now: i64,
     known: HashMap<String, Option<String>>,
     collecting: HashMap<String, Vec<(String, i64, i64)>>,
+    adopting: Option<Vec<store::Session>>,
+    item_bytes: usize,
 }
 
 impl<'db> Targets<'db> {
-    fn new(db: &'db Connection) -> Self {
-        Targets { db, now: clock::now_ms(), known: HashMap::new(), collecting: HashMap::new() }
+    fn new(app: &App, db: &'db Connection) -> Self {
+        Targets {
+            db,
+            item_bytes: app.limits.item_bytes,
+            now: clock::now_ms(),
+            known: HashMap::new(),
+            collecting: HashMap::new(),
+            adopting: None,
+        }
+    }
+
+    /// Sessions that were started on the page or in the terminal take what belongs to no session (the platform has no
+    /// such thing): any program that sends OTLP here is recorded.
+    fn adopted(&mut self, time_ms: i64) -> Placed {
+        if !self.adopts()? {
+            return Ok(Err(Reason::NoSessionPrefix));
+        }
+        let fits = |s: &&store::Session| s.stopped_ms.is_none_or(|stopped| time_ms <= stopped);
+        let found = self.adopting.iter().flatten().find(fits).map(|s| (s.id.clone(), s.kind));
+        match found {
+            Some((id, store::Kind::Continuous)) => self.continuous(&id, time_ms),
+            Some((id, _)) => Ok(Ok(vec![id])),
+            None => Ok(Err(Reason::NoSessionPrefix)),
+        }
+    }
+
+    /// Whether it is a continuous session that was started here: it is saved when something fails.
+    fn is_adopting(&self, sessions: &[String]) -> bool {
+        let first = sessions.first();
+        self.adopting.iter().flatten().any(|s| s.kind == store::Kind::Continuous && Some(&s.id) == first)
+    }
+
+    fn adopts(&mut self) -> store::Result<bool> {
+        if self.adopting.is_none() {
+            self.adopting = Some(store::adopting(self.db, self.now)?);
+        }
+        Ok(self.adopting.iter().flatten().next().is_some())
     }
 
     fn manual(&mut self, short_id: &str) -> Placed {
@@ -448,7 +528,10 @@ impl<'db> Targets<'db> {
     /// The rolling window, and beside it what was saved of it moments ago and still
     /// waits for what had begun by then.
     fn continuous(&mut self, short_id: &str, start_ms: i64) -> Placed {
-        let found = self.look_up(CONTINUOUS, short_id, |db, _| store::continuous_session(db, short_id))?;
+        let found = self.look_up(CONTINUOUS, short_id, |db, now| {
+            let found = store::continuous_session(db, short_id)?;
+            Ok(found.filter(|s| s.live_until_ms.is_none_or(|until| until > now)))
+        })?;
         let Ok(mut sessions) = found else {
             return Ok(found);
         };

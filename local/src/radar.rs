@@ -154,7 +154,7 @@ pub fn json_response(status: StatusCode, value: &Value) -> Response {
     (status, kind, value.to_string()).into_response()
 }
 
-fn refuse(code: u16, message: &str, status: &str) -> Response {
+pub fn refuse(code: u16, message: &str, status: &str) -> Response {
     let body = json!({ "statusCode": code, "message": message, "status": status });
     let code = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     json_response(code, &body)

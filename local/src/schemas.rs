@@ -11,7 +11,7 @@ pub const DEBUG_ID: Schema = object(&[required("debugSessionId", Schema::OneOf(&
 pub const CONTINUOUS_ID: Schema = object(&[required("continuousDebugSessionId", STRING)]);
 pub const EMPTY: Schema = object(&[]);
 
-const TAGS: Schema = Schema::Array(Array {
+pub const TAGS: Schema = Schema::Array(Array {
     items: &object(&[key("key", up_to(200)), required("value", up_to(200))]),
     min: 0,
     max: TAGS_LIMIT,

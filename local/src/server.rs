@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use axum::body::to_bytes;
 use axum::extract::{Path, Request, State};
-use axum::http::uri::Authority;
 use axum::http::{header, HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use axum::Router;
 use rusqlite::Connection;
 use serde_json::{json, Value};
@@ -19,7 +18,7 @@ use crate::app::{blocking, App};
 use crate::radar::{self, json_response, not_found_text};
 use crate::store::{self, Session};
 use crate::validate::{self, key, object, one_of, Schema, FREE_OBJECT};
-use crate::{document, intake, page};
+use crate::{api, document, grpc, intake, page};
 
 /// Nothing from elsewhere, nothing inline: recorded text cannot become code.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -29,35 +28,70 @@ const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src '
 const SETTINGS_LIMIT: usize = 64 * 1024;
 
 pub fn router(app: Arc<App>) -> Router {
+    let api = Router::new()
+        .route("/sessions", get(api::list).post(api::start))
+        .route("/sessions/{id}", get(session).patch(api::change).delete(api::remove))
+        .route("/sessions/{id}/export", get(export))
+        .route("/sessions/{id}/stop", post(api::stop))
+        .route("/sessions/{id}/save", post(api::save))
+        .route("/sessions/{id}/summary", get(api::summary))
+        .route("/sessions/{id}/search", get(api::search))
+        .route("/sessions/{id}/spans", get(api::spans))
+        .route("/sessions/{id}/spans.ndjson", get(api::span_lines))
+        .route("/sessions/{id}/spans/{trace}/{span}", get(api::span))
+        .route("/sessions/{id}/spans/{trace}/{span}/content/{direction}/body", get(api::content_body))
+        .route("/sessions/{id}/logs", get(api::logs))
+        .route("/sessions/{id}/logs.ndjson", get(api::log_lines))
+        .route("/import", post(api::import))
+        .route("/diff", get(api::diff))
+        .route("/processes", get(api::processes))
+        .route("/limits", get(api::limits))
+        .route("/link", post(api::link))
+        .route("/stats", get(stats))
+        .route("/remote-check", get(remote_check).put(set_remote_check))
+        .fallback(api::nothing);
     Router::new()
         .route("/", get(|| async { page::index(StatusCode::OK) }))
         .route("/compare", get(|| async { page::index(StatusCode::OK) }))
         .route("/health", get(|| async { page::index(StatusCode::OK) }))
         .route("/sessions/{id}", get(session_page))
         .route("/assets/{*name}", get(page::asset))
-        .route("/api/sessions", get(list))
-        .route("/api/sessions/{id}", get(session))
-        .route("/api/sessions/{id}/export", get(export))
-        .route("/api/stats", get(stats))
-        .route("/api/remote-check", get(remote_check).put(set_remote_check))
+        .nest("/api", api)
         .route("/v0/radar/{*path}", any(radar::handle))
         .route("/v1/traces", any(intake::traces))
         .route("/v1/logs", any(intake::logs))
-        .fallback(|| async { not_found_text() })
+        .merge(grpc_routes())
+        .fallback(unknown)
         .layer(middleware::from_fn_with_state(Arc::clone(&app), guard))
         .with_state(app)
 }
 
+fn grpc_routes() -> Router<Arc<App>> {
+    Router::new()
+        .route(grpc::TRACES, any(grpc::export))
+        .route(grpc::LOGS, any(grpc::export))
+        .route(grpc::METRICS, any(grpc::export))
+}
+
+/// What the port of OTLP over gRPC has: nothing else.
+pub fn grpc_router(app: Arc<App>) -> Router {
+    grpc_routes().fallback(unknown).layer(middleware::from_fn_with_state(Arc::clone(&app), guard)).with_state(app)
+}
+
+async fn unknown(request: Request) -> Response {
+    match grpc::is_grpc(request.headers()) {
+        true => grpc::unimplemented(request).await,
+        false => not_found_text(),
+    }
+}
+
 // ---- what every request must satisfy ---------------------------------------------------
 
-/// The server is for this machine alone. A page from elsewhere that points a name of its
+/// The server is for this machine alone, or for who has the token. A page from elsewhere that points a name of its
 /// own here (DNS rebinding) shows itself by `Host`, one that just sends by `Origin`.
 async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let mut response = match refusal(&app, &request) {
-        Some(message) => {
-            let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-            (StatusCode::FORBIDDEN, kind, message).into_response()
-        }
+    let mut response = match app.access.refusal(&request, &app.ports) {
+        Some(refusal) => refusal,
         None => next.run(request).await,
     };
     let headers = response.headers_mut();
@@ -72,42 +106,6 @@ async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     response
 }
 
-fn refusal(app: &App, request: &Request) -> Option<&'static str> {
-    let headers = request.headers();
-    let host_ok = only(headers, header::HOST.as_str()).is_some_and(|host| is_own_authority(host, app.port));
-    let target_ok = request.uri().authority().is_none_or(|a| is_own_authority(a.as_str(), app.port));
-    if !host_ok || !target_ok {
-        return Some("mpr-local answers to 127.0.0.1 and localhost only\n");
-    }
-    if headers.contains_key(header::ORIGIN)
-        && !only(headers, header::ORIGIN.as_str()).is_some_and(|o| is_own_origin(o, app.port))
-    {
-        return Some("mpr-local does not answer other origins\n");
-    }
-    None
-}
-
-/// The value of a header that is there exactly once.
-fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?.to_str().ok()?;
-    values.next().is_none().then_some(value)
-}
-
-fn is_own_authority(text: &str, port: u16) -> bool {
-    let Ok(authority) = text.parse::<Authority>() else {
-        return false;
-    };
-    let own_name = ["127.0.0.1", "localhost", "[::1]"].iter().any(|name| authority.host().eq_ignore_ascii_case(name));
-    // Whatever follows the name must be the port or nothing ("host:", "host:x", "u@host").
-    let rest = text.get(authority.host().len()..).unwrap_or("?");
-    own_name && (rest.is_empty() || rest == format!(":{port}"))
-}
-
-fn is_own_origin(text: &str, port: u16) -> bool {
-    text.strip_prefix("http://").is_some_and(|authority| is_own_authority(authority, port))
-}
-
 // ---- the page --------------------------------------------------------------------------
 
 async fn session_page(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
@@ -119,19 +117,6 @@ async fn session_page(State(app): State<Arc<App>>, Path(id): Path<String>) -> Re
 }
 
 // ---- its API ---------------------------------------------------------------------------
-
-async fn list(State(app): State<Arc<App>>) -> Response {
-    let listed = read(app, |app, db| {
-        store::all_sessions(db)?
-            .iter()
-            .map(|s| Ok(document::summary(s, &store::counts(db, &s.id)?, Some(&app.base))))
-            .collect::<store::Result<Vec<Value>>>()
-    });
-    match listed.await {
-        Some(sessions) => json_response(StatusCode::OK, &json!({ "sessions": sessions })),
-        None => failed(),
-    }
-}
 
 /// The whole session; `If-None-Match` spares the page what it has already.
 async fn session(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
@@ -176,6 +161,13 @@ async fn export(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response
 async fn stats(State(app): State<Arc<App>>) -> Response {
     let mut stats = app.stats.json();
     stats["database"] = app.store.path().to_string_lossy().into();
+    let used = read(Arc::clone(&app), |_, db| store::used_bytes(db)).await;
+    let bound = |n: i64, unit: i64| (n > 0).then_some(n / unit);
+    stats["store"] = json!({
+        "bytes": used,
+        "max_bytes": bound(app.limits.store_bytes, 1),
+        "max_age_seconds": bound(app.limits.store_age_ms, 1000),
+    });
     json_response(StatusCode::OK, &stats)
 }
 
@@ -231,7 +223,7 @@ async fn read<T: Send + 'static>(
 
 fn entity_tag(db: &Connection, session: &Session) -> store::Result<String> {
     let mut hasher = DefaultHasher::new();
-    store::revision(db, &session.id)?.hash(&mut hasher);
+    (session.held.revision, store::last_rows(db, &session.id)?).hash(&mut hasher);
     Value::Object(session.doc.clone()).to_string().hash(&mut hasher);
     let ended = session.live_until_ms.is_none_or(|until| until <= crate::clock::now_ms());
     ended.hash(&mut hasher);
@@ -239,7 +231,7 @@ fn entity_tag(db: &Connection, session: &Session) -> store::Result<String> {
 }
 
 fn no_session() -> Response {
-    json_response(StatusCode::NOT_FOUND, &json!({ "error": "no such session" }))
+    json_response(StatusCode::NOT_FOUND, &json!({ "error": "there is no such session" }))
 }
 
 fn failed() -> Response {
@@ -247,10 +239,10 @@ fn failed() -> Response {
 }
 
 /// The environment that makes a process record here.
-pub fn environment(base: &str) -> [(&'static str, String); 3] {
+pub fn environment(app: &App) -> [(&'static str, String); 3] {
     [
-        ("MULTIPLAYER_BASE_API_URL", base.to_owned()),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", base.to_owned()),
-        ("MULTIPLAYER_API_KEY", "local".to_owned()),
+        ("MULTIPLAYER_BASE_API_URL", app.base.clone()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", app.base.clone()),
+        ("MULTIPLAYER_API_KEY", app.access.key().to_owned()),
     ]
 }

@@ -42,7 +42,7 @@ impl From<rusqlite::Error> for Refusal {
 /// How long a crash buffer's client id leads to its session.
 const CLIENT_MS: i64 = 60_000;
 /// The same issue makes no second session within this time.
-const ISSUE_THROTTLE_MS: i64 = 12 * 60 * 60 * 1000;
+pub const ISSUE_THROTTLE_MS: i64 = 12 * 60 * 60 * 1000;
 const CONTINUOUS_KEY_SECONDS: i64 = 30 * 24 * 60 * 60;
 
 const SESSION_GONE: Refusal = Refusal::NotFound("Debug-Session not found");
@@ -53,6 +53,9 @@ const CONTINUOUS_GONE: Refusal = Refusal::NotFound("Continuous debug session not
 pub fn start(app: &App, db: &Connection, call: &Call) -> Outcome {
     check_end_user(call.body.get("userAttributes"), false)?;
     let now = clock::now_ms();
+    if let Some(session) = joined(app, db, call, &call.body, Kind::Manual)? {
+        return Ok(Reply::Json(with_key(app, &call.caller, &session).into()));
+    }
     let id = object_id(now);
     let short_id = free_short_id(db)?;
     let live_until = now + app.limits.session_ms;
@@ -75,18 +78,26 @@ pub fn start(app: &App, db: &Connection, call: &Call) -> Outcome {
         client_id: None,
         client_until_ms: None,
         source: None,
+        invites: false,
+        imported: false,
+        held: store::Held::default(),
     };
     store::insert_session(db, &session)?;
+    Ok(Reply::Json(with_key(app, &call.caller, &session).into()))
+}
+
+fn with_key(app: &App, caller: &Caller, session: &Session) -> Map<String, Value> {
     let key_seconds = app.limits.session_ms / 1000 + 60;
-    let key = auth::temporary_key(&call.caller, "DEBUG_SESSION", &session.id, key_seconds);
-    let mut reply = with_url(app, &session);
+    let key = auth::temporary_key(caller, "DEBUG_SESSION", &session.id, key_seconds);
+    let mut reply = with_url(app, session);
     reply.insert("tempApiKey".into(), key.into());
-    Ok(Reply::Json(reply.into()))
+    reply
 }
 
 pub fn stop(app: &App, db: &Connection, call: &Call) -> Outcome {
     let mut session = attach(db, call)?;
-    if session.stopped_ms.is_none() {
+    // Who joined a session does not end it for the others.
+    if session.stopped_ms.is_none() && !session.invites {
         let stopped = call.body.get("stoppedAt").and_then(clock::parse_date);
         let given = session_attributes(&call.body);
         finish(&mut session, stopped.unwrap_or_else(clock::now_ms), &given);
@@ -139,7 +150,9 @@ pub fn get(_: &App, db: &Connection, call: &Call) -> Outcome {
 
 pub fn cancel(_: &App, db: &Connection, call: &Call) -> Outcome {
     let session = attach(db, call)?;
-    store::delete_session(db, &session.id)?;
+    if !session.invites {
+        store::delete_session(db, &session.id)?;
+    }
     Ok(Reply::Nothing)
 }
 
@@ -159,12 +172,15 @@ fn attach(db: &Connection, call: &Call) -> Result<Session, Refusal> {
 
 // ---- continuous sessions -------------------------------------------------------------
 
-pub fn start_continuous(_: &App, db: &Connection, call: &Call) -> Outcome {
+pub fn start_continuous(app: &App, db: &Connection, call: &Call) -> Outcome {
     // The validator lets a body without the wrapper pass; the platform then falls over it.
     let Some(data) = call.body.get("debugSessionData") else {
         return Err(Refusal::Internal);
     };
     check_end_user(data.get("userAttributes"), true)?;
+    if let Some(session) = joined(app, db, call, data, Kind::Continuous)? {
+        return Ok(Reply::Json(continuous_reply(&call.caller, &session.id)));
+    }
     let now = clock::now_ms();
     let short_id = free_short_id(db)?;
     let mut kept = Map::new();
@@ -195,21 +211,32 @@ pub fn start_continuous(_: &App, db: &Connection, call: &Call) -> Outcome {
         client_id: None,
         client_until_ms: None,
         source: None,
+        invites: false,
+        imported: false,
+        held: store::Held::default(),
     };
     store::insert_session(db, &session)?;
-    Ok(Reply::Json(json!({
+    Ok(Reply::Json(continuous_reply(&call.caller, &short_id)))
+}
+
+fn continuous_reply(caller: &Caller, short_id: &str) -> Value {
+    json!({
         "_id": short_id,
         "shortId": short_id,
-        "tempApiKey": auth::temporary_key(
-            &call.caller, "CONTINUOUS_DEBUG_SESSION", &short_id, CONTINUOUS_KEY_SECONDS),
-        "workspace": call.caller.workspace,
-        "project": call.caller.project,
-    })))
+        "tempApiKey": auth::temporary_key(caller, "CONTINUOUS_DEBUG_SESSION", short_id, CONTINUOUS_KEY_SECONDS),
+        "workspace": caller.workspace,
+        "project": caller.project,
+    })
 }
 
 /// Keeps the window as a debug session of its own. What save passes, or leaves out,
 /// overwrites what start said, except for the user.
 pub fn save(app: &App, db: &Connection, call: &Call) -> Outcome {
+    let session = save_window(app, db, call)?;
+    Ok(Reply::Json(with_url(app, &session).into()))
+}
+
+fn save_window(app: &App, db: &Connection, call: &Call) -> Result<Session, Refusal> {
     let source = store::continuous_session(db, &call.id)?.ok_or(CONTINUOUS_GONE)?;
     let tags = call.body.get("tags").cloned().unwrap_or(json!([]));
     // The validator wants strings, the database wants objects: only no tags pass both.
@@ -221,6 +248,7 @@ pub fn save(app: &App, db: &Connection, call: &Call) -> Outcome {
     let id = object_id(now);
     let short_id = free_short_id(db)?;
     let owner = Caller {
+        key: String::new(),
         workspace: text(&Value::Object(source.doc.clone()), "workspace"),
         project: text(&Value::Object(source.doc.clone()), "project"),
     };
@@ -246,14 +274,17 @@ pub fn save(app: &App, db: &Connection, call: &Call) -> Outcome {
         client_id: None,
         client_until_ms: None,
         source: Some(source.id.clone()),
+        invites: false,
+        imported: false,
+        held: store::Held::default(),
     };
     store::insert_session(db, &session)?;
     store::copy_window(db, &source.id, &session.id, started, now)?;
-    Ok(Reply::Json(with_url(app, &session).into()))
+    Ok(session)
 }
 
 pub fn cancel_continuous(_: &App, db: &Connection, call: &Call) -> Outcome {
-    if let Some(session) = store::continuous_session(db, &call.id)? {
+    if let Some(session) = store::continuous_session(db, &call.id)?.filter(|s| !s.invites) {
         store::delete_session(db, &session.id)?;
     }
     Ok(Reply::Nothing)
@@ -266,8 +297,156 @@ pub fn get_continuous(_: &App, db: &Connection, call: &Call) -> Outcome {
 
 // ---- the rest ------------------------------------------------------------------------
 
-pub fn check_remote(app: &App, _: &Connection, _: &Call) -> Outcome {
-    Ok(Reply::Json(app.remote_check()))
+pub fn check_remote(app: &App, db: &Connection, call: &Call) -> Outcome {
+    let mut answer = app.remote_check();
+    if let Some(session) = store::inviting(db, clock::now_ms())? {
+        app.invite(invitation(&call.caller, &call.body));
+        answer["shouldStart"] = true.into();
+        answer["mode"] = mode(session.kind).into();
+    }
+    Ok(Reply::Json(answer))
+}
+
+// ---- sessions for many processes -------------------------------------------------------
+
+fn mode(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Continuous => "CONTINUOUS",
+        _ => "MANUAL",
+    }
+}
+
+/// By what a process is known again: what the remote check and the start have in common. In the check all is text.
+fn invitation(caller: &Caller, body: &Value) -> String {
+    let mut resource: Vec<String> = flatten(&resource_attributes(body))
+        .into_iter()
+        .map(|(key, value)| format!("{key}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        .collect();
+    resource.sort_unstable();
+    format!("{}\n{}", caller.key, resource.join("\n"))
+}
+
+/// The running session that a start leads into: when a remote check invited the caller, or `mpr-local run` started it.
+fn joined(app: &App, db: &Connection, call: &Call, body: &Value, kind: Kind) -> Result<Option<Session>, Refusal> {
+    let invited = auth::is_run_key(&call.caller.key) || app.was_invited(&invitation(&call.caller, body));
+    if !invited {
+        return Ok(None);
+    }
+    Ok(store::inviting(db, clock::now_ms())?.filter(|session| session.kind == kind))
+}
+
+/// Starts a session that processes are told to join.
+pub fn invite(app: &App, db: &Connection, body: &Value) -> Result<Session, Refusal> {
+    let now = clock::now_ms();
+    let caller = Caller::local();
+    let short_id = free_short_id(db)?;
+    let (kind, id) = match body["type"].as_str() {
+        Some("CONTINUOUS") => (Kind::Continuous, short_id.clone()),
+        _ => (Kind::Manual, object_id(now)),
+    };
+    let tags = body.get("tags").cloned().unwrap_or_else(|| json!([]));
+    let doc = match kind {
+        Kind::Continuous => json!({
+            "workspace": caller.workspace,
+            "project": caller.project,
+            "startedAt": clock::iso(now),
+            "debugSessionData": {
+                "name": text(body, "name"), "tags": tags, "sessionAttributes": {}, "resourceAttributes": {},
+            },
+        })
+        .as_object()
+        .cloned()
+        .unwrap_or_default(),
+        _ => {
+            let mut doc = new_document(&caller, &id, &short_id, "MANUAL", "MANUAL", now);
+            doc.insert("name".into(), text(body, "name").into());
+            doc.insert("tags".into(), tags);
+            doc
+        }
+    };
+    let live_until = (kind == Kind::Manual).then(|| now + app.limits.session_ms);
+    let session = Session {
+        id,
+        short_id,
+        kind,
+        doc,
+        started_ms: now,
+        stopped_ms: None,
+        live_until_ms: live_until,
+        close_at_ms: live_until,
+        client_id: None,
+        client_until_ms: None,
+        source: None,
+        invites: true,
+        imported: false,
+        held: store::Held::default(),
+    };
+    store::insert_session(db, &session)?;
+    Ok(session)
+}
+
+/// Ends a session from the page or the terminal. What is under way to it still comes in for some seconds.
+pub fn end(db: &Connection, session: &mut Session, comment: Option<&str>) -> store::Result<()> {
+    const LATE_MS: i64 = 10_000;
+    if session.stopped_ms.is_none() {
+        let now = clock::now_ms();
+        session.close_at_ms = None;
+        match session.kind {
+            Kind::Continuous => session.stopped_ms = Some(now),
+            _ => finish(session, now, &json!({})),
+        }
+        if session.invites {
+            session.live_until_ms = Some(now + LATE_MS);
+        }
+    }
+    if let Some(comment) = comment {
+        describe(session, "comment", &comment.into());
+    }
+    store::update_session(db, session)
+}
+
+/// Changes what a session is called: `name`, `tags` or `comment`.
+pub fn describe(session: &mut Session, key: &str, value: &Value) {
+    let continuous = session.kind == Kind::Continuous && !session.imported;
+    let mut target = &mut session.doc;
+    if continuous {
+        let data = target.entry("debugSessionData").or_insert_with(|| json!({}));
+        match data.as_object_mut() {
+            Some(data) => target = data,
+            None => return,
+        }
+    }
+    match key {
+        // Where the platform's dashboard reads it.
+        "comment" => {
+            let attributes = target.entry("sessionAttributes").or_insert_with(|| json!({}));
+            if let Some(attributes) = attributes.as_object_mut() {
+                attributes.insert("comment".into(), value.clone());
+            }
+        }
+        _ => {
+            target.insert(key.to_owned(), value.clone());
+        }
+    }
+    touch(&mut session.doc);
+}
+
+/// Keeps the window of a continuous session under the name and with the attributes that it was given.
+pub fn save_as(app: &App, db: &Connection, session: &Session, name: Option<&str>) -> Result<Session, Refusal> {
+    let data = session.doc.get("debugSessionData").cloned().unwrap_or_default();
+    let body = json!({
+        "name": name.map_or_else(|| text(&data, "name"), str::to_owned),
+        "sessionAttributes": session_attributes(&data),
+        "resourceAttributes": resource_attributes(&data),
+    });
+    let call = Call { caller: Caller::local(), id: session.id.clone(), body };
+    let mut saved = save_window(app, db, &call)?;
+    // Here a save from the page may have tags: it is the validator of the platform's route that does not let them pass.
+    if let Some(tags) = data.get("tags").and_then(Value::as_array).filter(|tags| !tags.is_empty()) {
+        saved.doc.insert("tags".into(), tags.clone().into());
+        store::update_session(db, &saved)?;
+    }
+    Ok(store::any_session(db, &saved.id)?.unwrap_or(saved))
 }
 
 pub fn take_gauge(_: &App, _: &Connection, _: &Call) -> Outcome {
@@ -321,6 +500,9 @@ pub fn start_from_error(app: &App, db: &Connection, call: &Call) -> Outcome {
         client_id: Some(client_id),
         client_until_ms: Some(now + CLIENT_MS),
         source: None,
+        invites: false,
+        imported: false,
+        held: store::Held::default(),
     };
     store::insert_session(db, &session)?;
     Ok(Reply::Json(id_and_url(app, &session)))
@@ -367,8 +549,43 @@ pub fn tick(app: &App) -> store::Result<()> {
             }
             store::update_session(db, &session)?;
         }
+        for (id, title) in app.failed_sessions(now) {
+            if let Some(session) = store::continuous_session(db, &id)?.filter(|s| s.stopped_ms.is_none()) {
+                // (What can be refused is refused by the validator of the platform's route.)
+                match save_as(app, db, &session, Some(&title)) {
+                    Ok(_) | Err(Refusal::Invalid(_) | Refusal::NotFound(_) | Refusal::Internal) => {}
+                }
+            }
+        }
         store::prune_continuous(db, now - app.limits.rows_ms)
     })
+}
+
+/// Keeps the store within its bounds, the oldest finished sessions first; those that are recorded into stay. Does a bit
+/// at a time: true when there is more to do.
+pub fn tidy(app: &App) -> store::Result<bool> {
+    let now = clock::now_ms();
+    let limits = &app.limits;
+    let more = app.store.write(|db| {
+        if store::empty_trash(db)? {
+            return Ok(true);
+        }
+        let Some(oldest) = store::oldest_finished(db, now)? else { return Ok(false) };
+        let too_old = limits.store_age_ms > 0 && oldest.stopped_ms.is_some_and(|t| t < now - limits.store_age_ms);
+        let too_much = limits.store_bytes > 0 && store::used_bytes(db)? > limits.store_bytes;
+        if too_old || too_much {
+            store::delete_session(db, &oldest.id)?;
+            app.stats.removed(!too_old);
+            let name = text(&Value::Object(oldest.doc), "name");
+            let why = if too_old { "its age (--max-age)" } else { "the store's size (--max-bytes)" };
+            println!("mpr-local: session {} {name:?} was removed for {why}", oldest.id);
+        }
+        Ok::<_, rusqlite::Error>(too_old || too_much)
+    })?;
+    if more {
+        app.store.give_back()?;
+    }
+    Ok(more)
 }
 
 // ---- documents -----------------------------------------------------------------------
@@ -514,15 +731,15 @@ fn id_and_url(app: &App, session: &Session) -> Value {
 }
 
 /// A Mongo ObjectId: seconds, then randomness.
-fn object_id(now_ms: i64) -> String {
+pub fn object_id(now_ms: i64) -> String {
     let tail = document::hex(&rand::random::<[u8; 8]>());
     format!("{:08x}{tail}", (now_ms / 1000) as u32)
 }
 
-fn free_short_id(db: &Connection) -> store::Result<String> {
+pub fn free_short_id(db: &Connection) -> store::Result<String> {
     loop {
         let id = document::hex(&rand::random::<[u8; 4]>());
-        if store::any_session(db, &id)?.is_none() {
+        if store::any_session(db, &id)?.is_none() && !store::is_taken(db, &id)? {
             return Ok(id);
         }
     }

@@ -33,8 +33,7 @@ pub fn list(path: &Path) -> Done {
         out.push_str("no sessions yet\n");
     }
     for session in &sessions {
-        let counts = store::counts(&db, &session.id).map_err(|e| unreadable(path, &e))?;
-        let summary = document::summary(session, &counts, None);
+        let summary = document::listed(&db, session, None).map_err(|e| unreadable(path, &e))?;
         let _ = writeln!(out, "{:24}  {}", session.id, one_line(&summary));
     }
     print(&out)

@@ -109,6 +109,9 @@ struct All {
     spans: Counters,
     logs: Counters,
     bodies_emptied: u64,
+    metrics: u64,
+    /// Sessions that had to go: for the store's size, and for their age.
+    removed: (u64, u64),
 }
 
 pub struct Stats {
@@ -127,6 +130,24 @@ impl Stats {
 
     pub fn refused(&self, signal: Signal, status: u16) {
         self.change(signal, |c| *c.refused.entry(status).or_default() += 1);
+    }
+
+    /// gRPC has statuses of its own (below 100, so they are not taken for HTTP's).
+    pub fn refused_grpc(&self, signal: Signal, code: u16) {
+        self.refused(signal, code);
+    }
+
+    /// Metrics that were taken and thrown away.
+    pub fn metrics(&self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).metrics += 1;
+    }
+
+    pub fn removed(&self, for_size: bool) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        match for_size {
+            true => all.removed.0 += 1,
+            false => all.removed.1 += 1,
+        }
     }
 
     pub fn received(&self, signal: Signal, n: u64) {
@@ -164,6 +185,8 @@ impl Stats {
             "since": clock::iso(self.since_ms),
             "spans": all.spans.json(),
             "logs": logs,
+            "metrics": { "requests": all.metrics },
+            "removed": { "for_size": all.removed.0, "for_age": all.removed.1 },
             "reasons": reasons,
         })
     }

@@ -47,7 +47,7 @@ def test_protobuf(local, encoding):
     assert (one["name"], one["kind"], one["service"]) == ("näme", "SERVER", "shop")
     assert one["startTimeUnixNano"] == str(start) and one["durationNano"] == "7"
     assert one["status"] == {"code": "ERROR", "message": "bad"} and one["attributes"] == {"k": "v"}
-    assert seen["logs"][0]["body"] == "text" and seen["session"]["counts"] == {"spans": 1, "errors": 1, "logs": 1}
+    assert seen["logs"][0]["body"] == "text" and seen["session"]["counts"] == {"spans": 1, "errors": 1, "logs": 1, "traces": 1}
 
 
 def test_nothing_of_a_span_is_lost(local):

@@ -160,7 +160,7 @@ function Loaded({ id, session, setSession, summary, spans, logs, loaded }) {
     <${Errors} failures=${failures} told=${summary.errors} chosen=${view.chosen} onOpen=${reveal} onAll=${() => change({ tab: "traces", filter: { ...NO_FILTER, status: "error" } })} onNext=${nextError} />
     <${Timeline} spans=${spans} colours=${colours} zoom=${filter.zoom} onZoom=${(zoom) => setFilter({ zoom })} chosen=${chosen} />
     <nav class="tabs" aria-label="Views of the session">${TABS.map((name) => html`
-      <button key=${name} aria-current=${name === tab ? "page" : undefined} onClick=${() => change({ tab: name })}>${tabs[name][0]}${tabs[name][1] !== null && html`<span class="n">${count(tabs[name][1])}</span>`}</button>`)}</nav>
+      <button key=${name} aria-current=${name === tab ? "page" : undefined} onClick=${() => change({ tab: name })}>${tabs[name][0]} ${tabs[name][1] !== null && html`<span class="n">${count(tabs[name][1])}</span>`}</button>`)}</nav>
     ${(tab === "traces" || tab === "logs") && html`<${Filters} filter=${filter} setFilter=${setFilter} services=${[...colours.keys()].sort()} search=${search} order=${order} onOrder=${(value) => change({ order: value })} tab=${tab} shown=${shown} spans=${spans} found=${found} />`}
     ${tab === "traces" && html`<div class="split">
       <div class="list">${shown.rows.length
