@@ -133,6 +133,11 @@ def test_the_libraries_are_those_of_npm():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_picture_in_the_readme_is_of_this_page():
+    done = subprocess.run([sys.executable, "tools/picture.py", "--check", "docs/session.png"], cwd=SOURCES.parents[2], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 # ---- its API ---------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 // A list of which only the rows in sight are in the document. It scrolls with the page, or with whatever box it is in.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./ui.js";
 
-const BEYOND = 12;
+const BEYOND = 8;
 
 export function VirtualList({ count, height, row, class: name = "", ...rest }) {
   const box = useRef();
@@ -22,9 +22,15 @@ export function VirtualList({ count, height, row, class: name = "", ...rest }) {
       window.removeEventListener("resize", look);
     };
   }, [height]);
-  const rows = [];
-  for (let i = range[0]; i < Math.min(count, range[1]); i += 1) rows.push(row(i, { top: `${i * height}px`, height: `${height}px` }));
-  return html`<div ...${rest} class=${`virtual ${name}`} ref=${box} style=${{ height: `${count * height}px` }}>${rows}</div>`;
+  // While the list only scrolls, the rows that stay are the same objects, and nothing is done for them.
+  const kept = useRef({});
+  const old = kept.current.row === row && kept.current.height === height ? kept.current.rows : new Map();
+  const rows = new Map();
+  for (let i = range[0]; i < Math.min(count, range[1]); i += 1) {
+    rows.set(i, old.get(i) || row(i, { top: `${i * height}px`, height: `${height}px` }));
+  }
+  kept.current = { row, height, rows };
+  return html`<div ...${rest} class=${`virtual ${name}`} ref=${box} style=${{ height: `${count * height}px` }}>${[...rows.values()]}</div>`;
 }
 
 // Scrolls the page so that a row of a list is in sight, below what sticks to the top.

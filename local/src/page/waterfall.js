@@ -109,7 +109,7 @@ function TraceRow({ row, style, spans, colours, view, active, chosen, onClick, o
 }
 
 // The scale of an open trace's spans.
-const Scale = ({ length }) => ticks(length, 4).map((t) => html`<span class="tick" key=${t} style=${{ left: `${(t / (length || 1)) * 100}%` }}>${duration(t)}</span>`);
+const Scale = ({ length }) => ticks(length, 4).filter((t) => t < 0.85 * length || t === 0).map((t) => html`<span class="tick" key=${t} style=${{ left: `${(t / (length || 1)) * 100}%` }}>${duration(t)}</span>`);
 
 function SpanRow({ row, style, colours, active, chosen, onClick }) {
   const { span, trace, depth, match } = row;
