@@ -2,7 +2,7 @@
 //! addresses has a token: it is the API key of whoever records here, and opens the page once by its address; from then
 //! on the browser has a cookie.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use axum::extract::Request;
@@ -38,10 +38,6 @@ fn same(a: &str, b: &str) -> bool {
 impl Access {
     pub fn new(listen: IpAddr, hosts: Vec<String>, token: Option<String>) -> Self {
         Access { listen, hosts, token, cookie: random_token(), once: Mutex::default() }
-    }
-
-    pub fn this_machine() -> Self {
-        Access::new(Ipv4Addr::LOCALHOST.into(), Vec::new(), None)
     }
 
     pub fn base(&self, port: u16) -> String {

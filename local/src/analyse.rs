@@ -466,7 +466,7 @@ pub fn search(db: &Connection, session: &Session, query: &Query, limit: usize) -
                 None => origins.get(db, origin)?.0.get(key).cloned(),
             };
             let fits = seen.is_some_and(|seen| {
-                value.is_empty() || seen.as_str().map_or_else(|| seen.to_string() == *value, |text| text == value)
+                value.is_empty() || *value == seen.as_str().map_or_else(|| seen.to_string(), str::to_owned)
             });
             if !fits {
                 return Ok(true);

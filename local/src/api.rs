@@ -506,11 +506,7 @@ pub async fn search(State(app): Shared, Path(id): Path<String>, asked: Asked<Sea
 }
 
 /// The spans or logs, one JSON object a line, made as they are read.
-fn lines(
-    app: Arc<App>,
-    id: String,
-    part: fn(&Connection, &str, i64) -> store::Result<(String, Option<i64>)>,
-) -> Response {
+fn lines(app: Arc<App>, id: String, part: fn(&Connection, &str, i64) -> Piece) -> Response {
     let (tell, told) = tokio::sync::mpsc::channel::<String>(4);
     tokio::task::spawn_blocking(move || {
         let write = || -> store::Result<()> {
@@ -549,13 +545,15 @@ impl http_body::Body for Lines {
     }
 }
 
+/// Some lines, and where the next begin.
+type Piece = store::Result<(String, Option<i64>)>;
 type Rendered = store::Result<Option<Value>>;
 
 fn some_lines(
     db: &Connection,
     stored: &[store::Stored],
     render: fn(&mut Origins, &Connection, &store::Stored) -> Rendered,
-) -> store::Result<(String, Option<i64>)> {
+) -> Piece {
     let mut origins = Origins::default();
     let mut text = String::new();
     for one in stored {

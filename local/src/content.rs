@@ -85,14 +85,17 @@ fn number(list: &[KeyValue], key: &str) -> Option<i64> {
     }
 }
 
+/// Whether the attribute carries a captured body or captured headers.
+pub fn is_content(key: &str) -> bool {
+    key.starts_with("multiplayer.") && CARRIERS.iter().any(|c| key == c.body || key == c.headers)
+}
+
 pub fn http_status(span: &Span) -> Option<i64> {
     ["http.response.status_code", "http.status_code"].iter().find_map(|key| number(&span.attributes, key))
 }
 
 pub fn flags(span: &Span) -> i64 {
-    let captured = span.attributes.iter().any(|kv| {
-        kv.key.starts_with("multiplayer.") && CARRIERS.iter().any(|c| kv.key == c.body || kv.key == c.headers)
-    });
+    let captured = span.attributes.iter().any(|kv| is_content(&kv.key));
     i64::from(captured) * HAS_CONTENT + i64::from(!span.events.is_empty()) * HAS_EVENTS
 }
 

@@ -8,11 +8,13 @@ mod app;
 mod auth;
 mod clients;
 mod clock;
+mod commands;
 mod content;
 mod document;
 mod grpc;
 mod import;
 mod intake;
+mod mcp;
 mod otlp_json;
 mod page;
 mod radar;
@@ -26,7 +28,7 @@ mod validate;
 
 use std::env;
 use std::io::{self, ErrorKind, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -58,13 +60,51 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Listen and record (what happens without a command, too)
-    Serve(Serve),
+    Serve(Box<Serve>),
+    /// Run a program so that it records here
+    Run(commands::Run),
+    /// Record a session from now on, until Ctrl-C
+    Record(commands::Record),
+    /// Follow the spans and logs of a session
+    Tail {
+        /// The session's id or short id [default: the newest that runs, or the next one]
+        id: Option<String>,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        database: Database,
+    },
     /// List the recorded sessions
-    List(Database),
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        database: Database,
+    },
     /// Show a session in the terminal
     Show {
         /// The session's id or short id [default: the newest session]
         id: Option<String>,
+        /// Its summary as JSON: services, who calls whom, routes, errors
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Compare two sessions: exit status 0 when they are the same, 1 when they differ, 2 on trouble
+    Diff {
+        /// The session as it should be
+        a: String,
+        /// The other one
+        b: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// Slower and faster is no difference
+        #[arg(long)]
+        ignore_time: bool,
         #[command(flatten)]
         database: Database,
     },
@@ -78,6 +118,32 @@ enum Command {
         #[command(flatten)]
         database: Database,
     },
+    /// Read sessions that were exported
+    Import {
+        /// What `export` wrote; - is standard input
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Remove sessions
+    Rm {
+        /// Their ids or short ids
+        #[arg(required = true)]
+        ids: Vec<String>,
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Serve agents: the Model Context Protocol on standard input and output
+    Mcp {
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Print a new address that opens the page of a recorder with a token, once
+    Link(commands::Recorder),
 }
 
 /// A number with a unit.
@@ -109,6 +175,27 @@ fn parse_bytes(text: &str) -> Result<i64, String> {
 fn parse_age(text: &str) -> Result<i64, String> {
     const UNITS: [(&str, i64); 5] = [("", 1000), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
     parse_unit(text, &UNITS, "12h or 30d")
+}
+
+impl Serve {
+    /// A recorder of this machine on a port, for a while.
+    fn at(port: u16, database: Database) -> Serve {
+        Serve {
+            port,
+            listen: Ipv4Addr::LOCALHOST.into(),
+            token: None,
+            allow_host: Vec::new(),
+            grpc_port: Some(0),
+            database,
+            max_bytes: 0,
+            max_age: 0,
+            max_item_bytes: intake::ITEM_LIMIT,
+            session_max_seconds: 630,
+            window_seconds: 130,
+            rows_seconds: 300,
+            save_grace_seconds: 40,
+        }
+    }
 }
 
 #[derive(Args, Clone)]
@@ -174,10 +261,26 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         None => serve(cli.serve),
-        Some(Command::Serve(options)) => serve(options),
-        Some(Command::List(database)) => database.path().and_then(|p| show::list(&p)),
-        Some(Command::Show { id, database }) => database.path().and_then(|p| show::show(&p, id.as_deref())),
+        Some(Command::Serve(options)) => serve(*options),
+        Some(Command::Run(options)) => return commands::run(options),
+        Some(Command::Record(options)) => commands::record(options),
+        Some(Command::Tail { id, json, database }) => database.path().and_then(|p| show::tail(&p, id.as_deref(), json)),
+        Some(Command::List { json, database }) => database.path().and_then(|p| show::list(&p, json)),
+        Some(Command::Show { id, json, database }) => database.path().and_then(|p| show::show(&p, id.as_deref(), json)),
+        Some(Command::Diff { a, b, json, ignore_time, database }) => {
+            return match database.path().and_then(|p| show::diff(&p, &a, &b, json, ignore_time)) {
+                Ok(same) => ExitCode::from(u8::from(!same)),
+                Err(message) => {
+                    eprintln!("mpr-local: {message}");
+                    ExitCode::from(2)
+                }
+            };
+        }
         Some(Command::Export { id, output, database }) => database.path().and_then(|p| show::export(&p, &id, output)),
+        Some(Command::Import { files, json, database }) => database.path().and_then(|p| show::import(&p, &files, json)),
+        Some(Command::Rm { ids, database }) => database.path().and_then(|p| show::remove(&p, &ids)),
+        Some(Command::Mcp { database }) => database.path().and_then(|p| mcp::serve(&p)),
+        Some(Command::Link(recorder)) => commands::link(&recorder),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,16 +4,17 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, IsTerminal, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::Connection;
-use serde_json::Value;
+use serde_json::{json, Value};
 
-use crate::document;
-use crate::store::{self, Session};
+use crate::store::{self, Session, Store};
+use crate::{analyse, document, import};
 
 /// The longest attribute or log text that is printed.
 const TEXT_LIMIT: usize = 300;
@@ -25,21 +26,25 @@ const CAPTURED: &[&str] = &["multiplayer.http.", "multiplayer.rpc.", "multiplaye
 
 type Done = Result<(), String>;
 
-pub fn list(path: &Path) -> Done {
+pub fn list(path: &Path, json: bool) -> Done {
     let db = open(path)?;
     let sessions = store::all_sessions(&db).map_err(|e| unreadable(path, &e))?;
+    let shown = sessions.iter().map(|s| document::listed(&db, s, None)).collect::<store::Result<Vec<Value>>>();
+    let shown = shown.map_err(|e| unreadable(path, &e))?;
+    if json {
+        return print(&format!("{:#}\n", json!({ "sessions": shown })));
+    }
     let mut out = String::new();
     if sessions.is_empty() {
         out.push_str("no sessions yet\n");
     }
-    for session in &sessions {
-        let summary = document::listed(&db, session, None).map_err(|e| unreadable(path, &e))?;
-        let _ = writeln!(out, "{:24}  {}", session.id, one_line(&summary));
+    for (session, shown) in sessions.iter().zip(&shown) {
+        let _ = writeln!(out, "{:24}  {}", session.id, one_line(shown));
     }
     print(&out)
 }
 
-pub fn show(path: &Path, id: Option<&str>) -> Done {
+pub fn show(path: &Path, id: Option<&str>, json: bool) -> Done {
     let db = open(path)?;
     let session = match id {
         Some(id) => find(&db, path, id)?,
@@ -47,6 +52,10 @@ pub fn show(path: &Path, id: Option<&str>) -> Done {
             store::all_sessions(&db).map_err(|e| unreadable(path, &e))?.into_iter().next().ok_or("no sessions yet")?
         }
     };
+    if json {
+        let summary = analyse::summary(&db, &session, None).map_err(|e| unreadable(path, &e))?;
+        return print(&format!("{summary:#}\n"));
+    }
     let whole = document::whole(&db, &session, None).map_err(|e| unreadable(path, &e))?;
     print(&render(&whole, io::stdout().is_terminal()))
 }
@@ -70,30 +79,221 @@ pub fn export(path: &Path, id: &str, output: Option<PathBuf>) -> Done {
     }
 }
 
-fn open(path: &Path) -> Result<Connection, String> {
+pub fn import(path: &Path, files: &[PathBuf], json: bool) -> Done {
+    let store = Store::open(path)?;
+    let mut shown = Vec::new();
+    for file in files {
+        let name = file.display();
+        let text = match file.as_os_str() == "-" {
+            true => io::read_to_string(io::stdin()),
+            false => fs::read_to_string(file),
+        };
+        let text = text.map_err(|e| format!("cannot read {name}: {e}"))?;
+        let whole: Value = serde_json::from_str(&text).map_err(|e| format!("{name} is not JSON: {e}"))?;
+        let session = store.write(|db| import::keep(db, &whole)).map_err(|refused| match refused {
+            import::Refused::Document(words) => format!("{name} is no exported session: {words}"),
+            import::Refused::Database(e) => unreadable(path, &e),
+        })?;
+        let db = store.reader().map_err(|e| unreadable(path, &e))?;
+        let listed = document::listed(&db, &session, None).map_err(|e| unreadable(path, &e))?;
+        if !json {
+            print(&format!("{:24}  {}\n", session.id, one_line(&listed)))?;
+        }
+        shown.push(listed);
+    }
+    match json {
+        true => print(&format!("{:#}\n", json!({ "sessions": shown }))),
+        false => Ok(()),
+    }
+}
+
+pub fn remove(path: &Path, ids: &[String]) -> Done {
+    open(path)?;
+    let store = Store::open(path)?;
+    let tell = |e: rusqlite::Error| unreadable(path, &e);
+    let db = store.reader().map_err(tell)?;
+    // All are looked for before one is gone.
+    let found = ids.iter().map(|id| find(&db, path, id)).collect::<Result<Vec<Session>, String>>()?;
+    for session in &found {
+        store.write(|db| store::delete_session(db, &session.id)).map_err(tell)?;
+    }
+    while store.write(store_trash).map_err(tell)? {}
+    store.give_back().map_err(tell)
+}
+
+fn store_trash(db: &rusqlite::Transaction) -> store::Result<bool> {
+    store::empty_trash(db)
+}
+
+/// Whether the two are the same.
+pub fn diff(path: &Path, a: &str, b: &str, json: bool, ignore_time: bool) -> Result<bool, String> {
+    let db = open(path)?;
+    let (a, b) = (find(&db, path, a)?, find(&db, path, b)?);
+    let mut found = analyse::diff(&db, &a, &b, None).map_err(|e| unreadable(path, &e))?;
+    let counts = |row: &Value| {
+        row["state"] != "same" && !(ignore_time && matches!(row["state"].as_str(), Some("slower" | "faster")))
+    };
+    let rows = found["rows"].as_array_mut();
+    let different = rows.as_ref().is_some_and(|rows| rows.iter().any(counts));
+    if json {
+        print(&format!("{found:#}\n"))?;
+        return Ok(!different);
+    }
+    let mut out = String::new();
+    let mut same = 0;
+    for row in rows.into_iter().flatten() {
+        if !counts(row) {
+            same += 1;
+            continue;
+        }
+        let key = &row["key"];
+        let _ = writeln!(
+            out,
+            "{:8} {} [{}] {}  {} -> {}",
+            text(&row["state"]),
+            text(&key["name"]),
+            text(&key["service"]),
+            text(&key["kind"]),
+            figures(&row["a"]),
+            figures(&row["b"]),
+        );
+        for one in row["content"].as_array().into_iter().flatten() {
+            let _ = writeln!(out, "           {}: {} -> {}", text(&one["where"]), short(&one["a"]), short(&one["b"]));
+        }
+    }
+    let _ = writeln!(out, "{same} kinds of spans are the same");
+    print(&out)?;
+    Ok(!different)
+}
+
+fn figures(side: &Value) -> String {
+    match side.as_object() {
+        None => "none".into(),
+        Some(_) => {
+            let p50 = duration(side["p50_ns"].as_u64().unwrap_or_default().into());
+            format!("{} x {p50}, {}", side["count"], plural(&side["errors"], "error"))
+        }
+    }
+}
+
+/// Prints what comes into a session until it ends.
+pub fn tail(path: &Path, id: Option<&str>, json: bool) -> Done {
+    const LOOK: Duration = Duration::from_millis(200);
+    let tell = |e: rusqlite::Error| unreadable(path, &e);
+    let db = open(path)?;
+    let paint = Paint(io::stdout().is_terminal());
+    let session = match id {
+        Some(id) => find(&db, path, id)?,
+        None => {
+            let mut told = false;
+            loop {
+                let running = store::all_sessions(&db).map_err(tell)?.into_iter().find(document::is_live);
+                match running {
+                    Some(session) => break session,
+                    None if !told => eprintln!("mpr-local: waiting for a session to start"),
+                    None => {}
+                }
+                told = true;
+                std::thread::sleep(LOOK);
+            }
+        }
+    };
+    eprintln!("mpr-local: following session {}", session.id);
+    let (mut spans, mut logs) = (0, 0);
+    let mut start = None;
+    let mut origins = document::Origins::default();
+    loop {
+        // Asked before the rows: what came before the end is still read.
+        let live = store::any_session(&db, &session.id).map_err(tell)?.as_ref().is_some_and(document::is_live);
+        let mut lines = Vec::new();
+        for stored in store::spans_after(&db, &session.id, spans, 1000).map_err(tell)? {
+            spans = stored.id;
+            lines
+                .extend(origins.span(&db, &stored).map_err(tell)?.map(|s| (nanos(&s["startTimeUnixNano"]), "span", s)));
+        }
+        for stored in store::logs_after(&db, &session.id, logs, 1000).map_err(tell)? {
+            logs = stored.id;
+            lines.extend(origins.log(&db, &stored).map_err(tell)?.map(|l| (nanos(&l["timeUnixNano"]), "log", l)));
+        }
+        let quiet = lines.is_empty();
+        lines.sort_by_key(|line| line.0);
+        let mut out = String::new();
+        for (at, what, value) in lines {
+            if json {
+                let _ = writeln!(out, "{}", json!({ what: value }));
+                continue;
+            }
+            let from = *start.get_or_insert(at);
+            let when = paint.dim(&offset(at, from));
+            let _ = match what {
+                "span" => {
+                    let failed = value["status"]["code"] == "ERROR";
+                    let bad = failed.then(|| paint.red(&format!(" ERROR {}", short(&value["status"]["message"]))));
+                    let took = duration(nanos(&value["durationNano"]));
+                    writeln!(
+                        out,
+                        "{when} {} [{}] {took}{}",
+                        paint.bold(&text(&value["name"])),
+                        text(&value["service"]),
+                        bad.unwrap_or_default()
+                    )
+                }
+                _ => writeln!(
+                    out,
+                    "{when} {} [{}] {}",
+                    text(&value["severityText"]),
+                    text(&value["service"]),
+                    short(&value["body"])
+                ),
+            };
+        }
+        if !out.is_empty() && !print_on(&out)? {
+            return Ok(());
+        }
+        match (quiet, live) {
+            (false, _) => {}
+            (true, true) => std::thread::sleep(LOOK),
+            (true, false) => return Ok(()),
+        }
+    }
+}
+
+/// Prints; false when nobody reads any more.
+fn print_on(text: &str) -> Result<bool, String> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+pub fn open(path: &Path) -> Result<Connection, String> {
     if !path.exists() {
         return Err(format!("nothing was recorded yet: there is no {}", path.display()));
     }
-    store::read_only(path).map_err(|e| unreadable(path, &e))
+    let version = |db: &Connection| db.pragma_query_value(None, "user_version", |r| r.get::<_, i64>(0));
+    let db = store::read_only(path).map_err(|e| unreadable(path, &e))?;
+    // Of an older mpr-local: it is brought up to date first. (What is newer is refused there, in words.)
+    if version(&db).map_err(|e| unreadable(path, &e))? != store::SCHEMA_VERSION {
+        drop(Store::open(path)?);
+    }
+    Ok(db)
 }
 
-fn find(db: &Connection, path: &Path, id: &str) -> Result<Session, String> {
+pub fn find(db: &Connection, path: &Path, id: &str) -> Result<Session, String> {
     store::any_session(db, id)
         .map_err(|e| unreadable(path, &e))?
         .ok_or_else(|| format!("there is no session {id} (see: mpr-local list)"))
 }
 
-fn unreadable(path: &Path, e: &rusqlite::Error) -> String {
+pub fn unreadable(path: &Path, e: &rusqlite::Error) -> String {
     format!("cannot read {}: {e}", path.display())
 }
 
 fn print(text: &str) -> Done {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // `mpr-local show | head` is no mistake.
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(e.to_string()),
-        _ => Ok(()),
-    }
+    // `mpr-local show | head` is no mistake.
+    print_on(text).map(|_| ())
 }
 
 // ---- one session -----------------------------------------------------------------------
@@ -252,7 +452,7 @@ fn tree<'s>(spans: &[&'s Value]) -> Vec<(&'s Value, usize)> {
     order
 }
 
-fn one_line(session: &Value) -> String {
+pub fn one_line(session: &Value) -> String {
     let name = match text(&session["name"]) {
         name if name.is_empty() => "(unnamed)".into(),
         name => name,

@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 
 use crate::content;
 
-const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 2;
 const SESSIONS: &str = "
     CREATE TABLE sessions (
         id            TEXT PRIMARY KEY,  -- 24 hex; of a continuous session its short id
@@ -444,10 +444,11 @@ pub fn used_bytes(db: &Connection) -> Result<i64> {
     Ok((get("page_count")? - get("freelist_count")?) * get("page_size")?)
 }
 
-/// The session that has to go first: the oldest that nothing is recorded into any more.
+/// The session that has to go first: the oldest that ended. (A saved one takes its last data after that.)
 pub fn oldest_finished(db: &Connection, now: i64) -> Result<Option<Session>> {
     db.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM sessions WHERE stopped_ms IS NOT NULL AND ifnull(live_until_ms, 0) <= ? ORDER BY stopped_ms, rowid LIMIT 1"
+        "SELECT {COLUMNS} FROM sessions WHERE stopped_ms IS NOT NULL AND (kind != 'saved' OR ifnull(live_until_ms, 0) <= ?)
+         ORDER BY stopped_ms, rowid LIMIT 1"
     ))?
     .query_row([now], session_from)
     .optional()
