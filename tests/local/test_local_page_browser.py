@@ -461,7 +461,7 @@ def test_the_timeline_zooms(page, shop):
     page.reload()
     until(lambda: page.locator(".row.trace").count() == 1)
     page.get_by_role("button", name="Show all").click()
-    until(lambda: page.locator(".row.trace").count() == 5)
+    until(lambda: page.locator(".filters .result").inner_text() == "5 traces")
     line.focus()
     page.keyboard.press("+")
     assert "187 ms of 374 ms" in told.inner_text()
