@@ -11,7 +11,7 @@ PREFIX ?= /usr/local
 export MPR_BUILD := $(BUILD)
 
 .PHONY: help demo test build deps venv otelcol otel-cpp check cargo-test interleavings tsan python-test spool-torture header picture install size bench bench-delivery bench-mask bench-otel-cpp bench-scale fuzz clean
-.PHONY: test-deps dist deb abi-check wheel bench-python
+.PHONY: test-deps page-vendor dist deb abi-check wheel bench-python
 
 help:
 	@echo "make demo      build, record a real C server with the local recorder, show the session"
@@ -36,7 +36,8 @@ help:
 	@echo "make interleavings  the real queue, spool, delivery, fork gate, handles and exit in orders of shuttle's choice (ITERATIONS=20000)"
 	@echo "make tsan      the tests of threads, forks, exits, sessions, delivery and spool under ThreadSanitizer (TESTS=…)"
 	@echo "make fuzz      fuzz the masking and what reads the spool, SECONDS=60 for each of TARGETS, with cargo-fuzz"
-	@echo "make picture   docs/session.png, the README's picture, with Chromium"
+	@echo "make picture   docs/session.png, the README's picture, with Chromium; a test says when the page has changed since"
+	@echo "make page-vendor  the two libraries of the local recorder's page anew from npm (tools/page_vendor.py)"
 	@echo "make clean     remove build/, target/ and .venv/"
 
 demo: deps build $(BUILD)/examples/c-http-server
@@ -218,8 +219,11 @@ KILLS ?= 1000
 spool-torture: build venv
 	MPR_KILLS=$(KILLS) $(PYTHON) -m pytest -q -s -p no:cacheprovider tests/pipeline/test_spool_kills.py
 
-picture: deps build $(BUILD)/examples/c-http-server
-	python3 tools/picture.py docs/session.png
+picture: deps build venv
+	$(PYTHON) tools/picture.py docs/session.png
+
+page-vendor:
+	python3 tools/page_vendor.py
 
 clean:
 	rm -rf $(BUILD) target interleavings/target .venv

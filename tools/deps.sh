@@ -55,6 +55,8 @@ need ruby ruby
 need luajit luajit
 perl -MFFI::Platypus -e1 2>/dev/null || missing="$missing libffi-platypus-perl"
 need go golang-go
+# The local recorder's page.
+command -v chromium-browser >/dev/null 2>&1 || need chromium chromium
 # Packages and ABI.
 need /usr/include/zstd.h libzstd-dev
 need abidw abigail-tools

@@ -1,95 +1,81 @@
-"""Writes the README's picture: the page of a session that the demo's server recorded, as headless Chromium shows it.
+"""Writes the README's picture: the page of a session of a small shop (tests/support/shop_session.py), as Chromium shows it.
 
-    python3 tools/picture.py docs/session.png
+    .venv/bin/python tools/picture.py docs/session.png
+    .venv/bin/python tools/picture.py --check docs/session.png    status 1 when the page has changed since
+
+The picture tells in a text of its own (PNG's tEXt) what it was made from.
 """
 
-import json
-import os
-import shutil
-import signal
-import subprocess
+import hashlib
+import struct
 import sys
 import tempfile
-import urllib.request
-from http.client import HTTPConnection
+import zlib
 from pathlib import Path
-from urllib.parse import urlsplit
 
-BUILD = Path(os.environ.get("MPR_BUILD", Path(__file__).parent.parent / "build"))
-
-
-def first_url(process):
-    """The address that a server prints when it listens."""
-    for line in process.stdout:
-        if "listening on " in line:
-            return line.split("listening on ")[1].split()[0]
-    raise SystemExit("the server ended before it listened")
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+NAME = b"Source"
 
 
-def use_the_shop(url):
-    """What a person would do before pressing stop."""
-    connection = HTTPConnection(urlsplit(url).netloc)
-    as_json = {"Content-Type": "application/json"}
-    steps = [
-        ("POST", "/login", '{"user": "ann", "password": "correct horse"}', as_json),
-        ("POST", "/cart", '{"item": "tea"}', as_json),
-        ("GET", "/cart", None, {"Authorization": "Bearer abc.def"}),
-        ("POST", "/checkout", '{"card_number": "4111111111111111", "password": "correct horse"}', as_json),
-        ("GET", "/fail", None, {}),
-    ]
-    for method, path, body, headers in steps:
-        connection.request(method, path, body, headers)
-        connection.getresponse().read()
+def sources():
+    """A hash of what the picture shows: the page's files, and what is recorded for it."""
+    found = hashlib.sha256()
+    page = ROOT / "local" / "src" / "page"
+    for file in [*sorted(f for f in page.rglob("*.*")), ROOT / "tests" / "support" / "shop_session.py"]:
+        found.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return found.hexdigest().encode()
 
 
-def main(picture):
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or sys.exit("missing: chromium")
-    started = []
-    try:
-        take(picture, chromium, started)
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-    print(picture)
+def told(png):
+    """What a picture was made from."""
+    at = 8
+    while at < len(png):
+        (size,) = struct.unpack(">I", png[at : at + 4])
+        kind, data = png[at + 4 : at + 8], png[at + 8 : at + 8 + size]
+        if kind == b"tEXt" and data.startswith(NAME + b"\0"):
+            return data[len(NAME) + 1 :]
+        at += 12 + size
+    return None
 
 
-def take(picture, chromium, started):
+def with_source(png):
+    data = b"tEXt" + NAME + b"\0" + sources()
+    chunk = struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
+    end = png.rindex(b"IEND") - 4
+    return png[:end] + chunk + png[end:]
+
+
+def take(path):
+    import local_recorder
+    from browser import chromium, opened
+    from shop_session import Shop
+
+    local_recorder.BINARY = local_recorder.BINARY or str(ROOT / "build" / "bin" / "mpr-local")
     with tempfile.TemporaryDirectory() as folder:
-        local = subprocess.Popen(
-            [BUILD / "bin/mpr-local", "--port", "0", "--db", f"{folder}/db"], stdout=subprocess.PIPE, text=True
-        )
-        started.append(local)
-        url = first_url(local)
-        env = {
-            **os.environ,
-            "MULTIPLAYER_API_KEY": "local",
-            "MULTIPLAYER_BASE_API_URL": url,
-            "OTEL_EXPORTER_OTLP_ENDPOINT": url,
-        }
-        shop = subprocess.Popen(
-            [BUILD / "examples/c-http-server", "A cup of tea", "0"], stdout=subprocess.PIPE, text=True, env=env
-        )
-        started.append(shop)
-        use_the_shop(first_url(shop))
-        shop.send_signal(signal.SIGTERM)
-        shop.communicate(timeout=30)
-        with urllib.request.urlopen(f"{url}/api/sessions") as answer:
-            newest = json.load(answer)["sessions"][0]["_id"]
-        with urllib.request.urlopen(f"{url}/api/sessions/{newest}") as answer:
-            spans = json.load(answer)["spans"]
-        checkout = next(span for span in spans if span["name"] == "POST /checkout")
-        subprocess.run(
-            [
-                chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
-                f"--user-data-dir={folder}/chromium", "--window-size=1280,1000", "--virtual-time-budget=4000",
-                f"--screenshot={picture}",
-                f"{url}/sessions/{newest}#{checkout['traceId']}/{checkout['spanId']}",
-            ],
-            check=True, stderr=subprocess.DEVNULL, timeout=60,
-        )  # fmt: skip
+        local = local_recorder.start_local(folder)
+        try:
+            session = local.start(name="Checkout fails for Ann", tags=[{"key": "build", "value": "1042"}])
+            trace, span = Shop(local, session).all()
+            with chromium() as browser, opened(browser, local.base, (1280, 960)) as page:
+                page.goto(f"/sessions/{session['_id']}#{trace}/{span}")
+                page.get_by_role("region", name="Response").wait_for()
+                page.get_by_text("values masked").click()
+                page.wait_for_timeout(300)
+                path.write_bytes(with_source(page.screenshot()))
+        finally:
+            local.process.kill()
+            local.process.wait()
+    print(path)
+
+
+def main():
+    path = Path(sys.argv[-1])
+    if "--check" not in sys.argv:
+        take(path)
+    elif told(path.read_bytes()) != sources():
+        sys.exit(f"{path} shows an earlier page: make picture")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

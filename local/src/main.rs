@@ -16,6 +16,7 @@ mod import;
 mod intake;
 mod mcp;
 mod otlp_json;
+mod page;
 mod radar;
 mod schemas;
 mod server;

@@ -18,12 +18,7 @@ use crate::app::{blocking, App};
 use crate::radar::{self, json_response, not_found_text};
 use crate::store::{self, Session};
 use crate::validate::{self, key, object, one_of, Schema, FREE_OBJECT};
-use crate::{api, document, grpc, intake};
-
-const INDEX: &str = include_str!("page/index.html");
-const SCRIPT: &str = include_str!("page/app.js");
-const STYLE: &str = include_str!("page/style.css");
-const ICON: &str = include_str!("page/icon.svg");
+use crate::{api, document, grpc, intake, page};
 
 /// Nothing from elsewhere, nothing inline: recorded text cannot become code.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -56,11 +51,11 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/remote-check", get(remote_check).put(set_remote_check))
         .fallback(api::nothing);
     Router::new()
-        .route("/", get(|| async { page(StatusCode::OK) }))
+        .route("/", get(|| async { page::index(StatusCode::OK) }))
+        .route("/compare", get(|| async { page::index(StatusCode::OK) }))
+        .route("/health", get(|| async { page::index(StatusCode::OK) }))
         .route("/sessions/{id}", get(session_page))
-        .route("/app.js", get(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }))
-        .route("/style.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
-        .route("/icon.svg", get(|| async { asset("image/svg+xml", ICON) }))
+        .route("/assets/{*name}", get(page::asset))
         .nest("/api", api)
         .route("/v0/radar/{*path}", any(radar::handle))
         .route("/v1/traces", any(intake::traces))
@@ -113,18 +108,10 @@ async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 
 // ---- the page --------------------------------------------------------------------------
 
-fn page(status: StatusCode) -> Response {
-    (status, asset("text/html; charset=utf-8", INDEX)).into_response()
-}
-
-fn asset(kind: &'static str, text: &'static str) -> Response {
-    ([(header::CONTENT_TYPE, kind)], text).into_response()
-}
-
 async fn session_page(State(app): State<Arc<App>>, Path(id): Path<String>) -> Response {
     match read(app, move |_, db| store::any_session(db, &id)).await {
-        Some(Some(_)) => page(StatusCode::OK),
-        Some(None) => page(StatusCode::NOT_FOUND),
+        Some(Some(_)) => page::index(StatusCode::OK),
+        Some(None) => page::index(StatusCode::NOT_FOUND),
         None => failed(),
     }
 }

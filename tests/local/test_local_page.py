@@ -2,13 +2,16 @@
 
 import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import local_recorder as c
 import pytest
 from local_recorder import expect
 
 EVERY_PATH = [
-    "/", "/app.js", "/style.css", "/icon.svg", "/sessions/abcdabcd", "/api/sessions", "/api/sessions/abcdabcd",
+    "/", "/compare", "/health", "/assets/app.js", "/assets/style.css", "/assets/icon.svg", "/assets/nothing", "/sessions/abcdabcd", "/api/sessions", "/api/sessions/abcdabcd",
     "/api/sessions/abcdabcd/export", "/api/stats", "/api/remote-check", "/nothing", "/v1/traces", "/v1/metrics",
     "/v0/radar/debug-sessions/abcdabcd", "/v0/radar/nothing",
 ]  # fmt: skip
@@ -85,20 +88,54 @@ def test_a_preflight_is_not_answered(local):
     assert reply.status == 405 and "Access-Control-Allow-Origin" not in reply.headers
 
 
+SOURCES = Path(__file__).resolve().parents[2] / "local" / "src" / "page"
+SCRIPTS = sorted(SOURCES.glob("*.js"))
+
+
 def test_the_page_is_whole_and_has_nothing_inline(local):
     page = expect(200, local.request("GET", "/"))
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
-    for address in re.findall(r'(?:src|href)="([^"]+)"', page.text):
-        assert address.startswith("/")
+    for address in re.findall(r'(?:src|href)="(/[^"]+)"', page.text):
         expect(200, local.request("GET", address))
-    assert not re.search(r"<script>|<style|\son\w+=|style=", page.text)
-    script = local.request("GET", "/app.js").text
-    for danger in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "http:", "https:"):
-        assert danger not in script
+    assert not re.search(r"<script>|<style|\son\w+=|style=|https?:", page.text)
     session = local.start()
-    for id in (session["_id"], session["shortId"]):
-        assert local.request("GET", f"/sessions/{id}").text == page.text
+    for address in (f"/sessions/{session['_id']}", f"/sessions/{session['shortId']}", "/compare", "/health"):
+        assert local.request("GET", address).text == page.text
     expect(404, local.request("GET", "/sessions/unknown"))
+    expect(404, local.request("GET", "/assets/../index.html"))
+
+
+def test_every_file_of_the_page_is_served_as_it_is(local):
+    types = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".txt": "text/plain"}
+    for file in SOURCES.rglob("*.*"):
+        if file.name != "index.html":
+            reply = expect(200, local.request("GET", f"/assets/{file.relative_to(SOURCES)}"))
+            assert reply.body == file.read_bytes() and reply.headers["Content-Type"].startswith(types[file.suffix])
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda s: s.name)
+def test_scripts_make_text_only_and_come_from_here(script):
+    text = script.read_text()
+    for danger in ("innerHTML", "InnerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "http:", "https:", "srcdoc", "DOMParser"):
+        assert danger not in text, danger
+    for address in re.findall(r'from "([^"]+)"', text):
+        assert address.startswith("./") and (SOURCES / address).exists()
+    # What is in an address of the page's is one of our own routes.
+    for href in re.findall(r"(?:href|src)=\$\{([^}]*)", text):
+        assert re.match(r"`/|api\.", href), href
+
+
+def test_the_libraries_are_those_of_npm():
+    """Those of the page that are not ours, and their licences: python3 tools/page_vendor.py writes them."""
+    done = subprocess.run([sys.executable, "tools/page_vendor.py", "--check"], cwd=SOURCES.parents[2], capture_output=True, text=True)
+    if done.returncode == 2:
+        pytest.skip(done.stdout.strip())
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_picture_in_the_readme_is_of_this_page():
+    done = subprocess.run([sys.executable, "tools/picture.py", "--check", "docs/session.png"], cwd=SOURCES.parents[2], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 # ---- its API ---------------------------------------------------------------------------
