@@ -874,8 +874,9 @@ impl<'a> Masker<'a> {
             Some(b) if b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'-' | b'_' | 0x80..) => {
                 Err(Broken(start))
             }
-            // No place of its own shows what comes right after a scalar, so it has to be looked at here.
-            Some(_) => Err(Broken(end)),
+            // No place of its own shows what comes right after a scalar, so it has to be looked at here. (Nobody has asked yet
+            // whether this one may be seen.)
+            Some(_) => Err(Broken(start)),
             // At the end of a cut source more of it may follow.
             None if self.cut || self.kinds.depth > 0 => Err(Broken(start)),
             None => Ok(end),

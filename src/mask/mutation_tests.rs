@@ -924,7 +924,7 @@ fn json_ends_where_it_is_broken() {
         &Rules::default(),
         Some("application/json"),
         "[1\u{B}",
-        "[1 [application/json, 3 bytes, not captured from byte 2: malformed]",
+        "[ [application/json, 3 bytes, not captured from byte 1: malformed]",
         0,
     );
     body(

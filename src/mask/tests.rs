@@ -361,6 +361,24 @@ fn nothing_is_kept_after_a_break() {
     }
 }
 
+/// Right after a number or a word too, before anybody has asked about it.
+#[test]
+fn a_value_right_before_a_break_is_not_kept() {
+    for junk in ["\u{1}", "&", "=", "'", "/", ";", "\u{7f}", "\\"] {
+        for (lead, value) in [
+            ("{\"f\":", "4111111111111111"),
+            ("{\"pin\":", "-1234"),
+            ("[1,4111111111111111", ""),
+            ("{\"a\":[{\"token\":", "null"),
+        ] {
+            for tail in ["", "x", ",\"b\":1}"] {
+                let out = json_body(&format!("{lead}{value}{junk}{tail}"));
+                assert!(!out.contains("4111") && !out.contains("1234") && !out.contains("null"), "{out}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_value_before_its_missing_name_is_masked() {
     for text in [
