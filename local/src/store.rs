@@ -253,7 +253,13 @@ impl Store {
     /// Gives room that became free back to the file system.
     pub fn give_back(&self) -> Result<()> {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.execute_batch("PRAGMA incremental_vacuum(4000)")
+        // It frees a page with each step; and the file is cut only when the log of changes is written into it.
+        for pragma in ["PRAGMA incremental_vacuum(4000)", "PRAGMA wal_checkpoint(PASSIVE)"] {
+            let mut statement = writer.prepare(pragma)?;
+            let mut rows = statement.query([])?;
+            while rows.next()?.is_some() {}
+        }
+        Ok(())
     }
 
     /// A second pair of eyes: reading a large session does not hold up the intake.
