@@ -43,7 +43,7 @@ help:
 demo: deps build $(BUILD)/examples/c-http-server
 	@python3 examples/demo.py
 
-test: test-deps venv otelcol otel-cpp check cargo-test build $(BUILD)/examples/c-http-server $(BUILD)/examples/node-koffi/.installed python-test
+test: test-deps venv otelcol otel-cpp check cargo-test build $(BUILD)/examples/c-http-server $(BUILD)/examples/node-koffi/.installed $(BUILD)/tests/node-recorder/.installed python-test
 
 # What a fresh Debian lacks; says what is missing where it cannot be installed.
 deps:
@@ -53,12 +53,15 @@ deps:
 test-deps:
 	@tools/deps.sh tests
 
-# koffi for examples/node-koffi. Where it cannot be had, its test is skipped and says why.
+# From npm: koffi for examples/node-koffi, and the published recorder for Node. Where they cannot be had, their tests are skipped
+# and say why.
 $(BUILD)/examples/node-koffi/.installed: examples/node-koffi/package.json
+$(BUILD)/tests/node-recorder/.installed: tests/local/clients/package.json
+$(BUILD)/examples/node-koffi/.installed $(BUILD)/tests/node-recorder/.installed:
 	@mkdir -p $(@D)
 	@cp $< $(@D)/
 	@cd $(@D) && npm install --silent --no-audit --no-fund --ignore-scripts >/dev/null 2>&1 && touch $@ || \
-	  echo "koffi cannot be installed from npm: without the test of examples/node-koffi"
+	  echo "what $< asks for cannot be installed from npm: without its test"
 
 # A stamp, since .venv/bin/python is a link to the system's Python.
 # The second one has the oldest OpenTelemetry that the Python package takes. uWSGI comes as source; without it its test is

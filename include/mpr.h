@@ -1287,7 +1287,7 @@ mpr_status mpr_log(int32_t severity_number,
 // Takes the protobuf bytes of an ExportTraceServiceRequest. What belongs to a session (by its trace ids) is kept and
 // delivered with the library's own spans; the rest is the host's other exporter's. Names, attributes, exception and
 // status texts are masked; the attributes that mpr_capture_payload() makes stay as they are.
-// Copies; never waits for the network.
+// Text that is not UTF-8 is kept with U+FFFD for what is wrong. Copies; never waits for the network.
 // Returns MPR_OK, MPR_SKIPPED (recording is off, or nothing in it belongs to a session), MPR_ERR_INVALID_ARGUMENT (not
 // such a request), MPR_ERR_QUEUE_FULL (part of it was refused and counted). Since 0.1.
 mpr_status mpr_export_traces(const uint8_t *otlp_request,

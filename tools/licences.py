@@ -69,6 +69,9 @@ def texts(metadata, roots):
         out += ["Without a licence text of their own:\n", *(f"  {line}" for line in sorted(without)), ""]
     for text, names in sorted(found.items(), key=lambda item: item[1][0]):
         out += ["-" * 100, *(f"  {name}" for name in sorted(names)), "-" * 100, "", text, ""]
+    if "mpr-local" in roots:
+        page = Path(__file__).parents[1] / "local" / "src" / "page" / "vendor" / "LICENSES.txt"
+        out += ["-" * 100, "  in the page of mpr-local", "-" * 100, "", page.read_text()]
     return "\n".join(out)
 
 
