@@ -11,7 +11,7 @@ PREFIX ?= /usr/local
 export MPR_BUILD := $(BUILD)
 
 .PHONY: help demo test build deps venv otelcol otel-cpp check cargo-test interleavings tsan python-test spool-torture header picture install size bench bench-delivery bench-mask bench-otel-cpp bench-scale fuzz clean
-.PHONY: test-deps page-vendor dist deb abi-check wheel bench-python
+.PHONY: test-deps page-vendor bench-local dist deb abi-check wheel bench-python
 
 help:
 	@echo "make demo      build, record a real C server with the local recorder, show the session"
@@ -28,6 +28,7 @@ help:
 	@echo "make bench-delivery  spans and their delivery beside OpenTelemetry C++ and Rust (ROUNDS=5), with what they need"
 	@echo "make bench-otel-cpp  libmpr inside OpenTelemetry C++ beside that one's own generator, sampler and exporter"
 	@echo "make bench-scale  what a span costs in a process, an agent and a gateway (docs/scale.md)"
+	@echo "make bench-local  how many spans a second the local recorder takes without loss"
 	@echo "make bench-python  the Python package beside the published one: what becomes of programs, CPU per request, import"
 	@echo "make bench-mask  masking beside its peers, with what they need from PyPI and npm"
 	@echo "make spool-torture  kill processes with a spool 1,000 times (KILLS=1000)"
@@ -165,6 +166,9 @@ bench-otel-cpp: build otel-cpp
 	@mkdir -p $(BUILD)/benches
 	tools/otel-cpp/compile.sh $(BUILD)/otel-cpp $(BUILD)/benches/inside-otel-cpp benches/otel_cpp.cpp -O2 -lmpr
 	@$(BUILD)/benches/inside-otel-cpp
+
+bench-local: build
+	@python3 benches/local_intake.py $(BUILD)/bin/mpr-local
 
 bench-scale: build venv otelcol
 	@mkdir -p $(BUILD)/benches
