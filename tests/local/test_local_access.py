@@ -26,7 +26,7 @@ def ticket(local):
 
 def test_the_page_opens_once_by_its_address(guarded):
     assert expect(401, guarded.request("GET", "/")).text.startswith("This recorder needs a token")
-    for path in ("/api/sessions", "/app.js", "/sessions/x", "/api/stats", "/nothing"):
+    for path in ("/api/sessions", "/assets/app.js", "/sessions/x", "/api/stats", "/nothing"):
         assert guarded.request("GET", path).status == 401, path
     once = ticket(guarded)
     assert once != TOKEN
@@ -35,7 +35,7 @@ def test_the_page_opens_once_by_its_address(guarded):
     cookie = opened.headers["Set-Cookie"]
     assert "HttpOnly" in cookie and "SameSite=Strict" in cookie and TOKEN not in cookie
     value = cookie.split(";")[0]
-    for path in ("/", "/app.js", "/api/sessions"):
+    for path in ("/", "/assets/app.js", "/api/sessions"):
         expect(200, guarded.request("GET", path, headers={"Cookie": f"a=b; {value}"}))
     # Neither twice, nor with the token itself, nor with a cookie that was made up.
     for path in (f"/?token={once}", f"/?token={TOKEN}", "/?token="):
